@@ -1,0 +1,29 @@
+"""Hybrid VAE-GANs in Keras 3: "Best-of-Many-Samples" Distribution Matching."""
+
+try:
+    import keras  # noqa: F401  (its import loads the backend, which may be missing)
+except (ImportError, ValueError) as error:
+    raise ImportError(
+        "Keras could not load its backend: install it, or set KERAS_BACKEND to 'tensorflow' or "
+        f"'jax'. Received: {error}"
+    ) from error
+
+from bms_keras import objectives
+from bms_keras.errors import BadInput
+from bms_keras.game import Game, Player
+from bms_keras.layers import SpectralNormalization
+from bms_keras.methods.hybrid import BMSVAEGAN
+from bms_keras.optimizers import PlayerOptimizers
+from bms_keras.version import __version__
+
+
+__all__ = [
+    "BMSVAEGAN",
+    "BadInput",
+    "Game",
+    "Player",
+    "PlayerOptimizers",
+    "SpectralNormalization",
+    "objectives",
+    "__version__",
+]

@@ -1,0 +1,93 @@
+"""Turns on JAX: the same losses, run inside `keras.StatelessScope`s."""
+
+import copy
+
+import jax
+import keras
+
+
+def standard_normal(shape, seed):
+    """Standard normal noise, float32.
+
+    Args:
+        shape: Tuple of integers.
+        seed: Integer, or a `keras.random.SeedGenerator`.
+    """
+    return keras.random.normal(shape, seed=seed)
+
+
+class TakesTurns:
+    """Gives `Game` its steps on the JAX backend, in the form that Keras's JAX trainer expects."""
+
+    def train_step(self, state, data):
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        trained = (self.trainable_variables, self.non_trainable_variables)
+        state = _State(state, *trained, self.optimizer.variables, self.metrics_variables)
+        for player in self.players():
+            state.run(lambda player=player: self.begin_turn(player))
+            loss, terms = _take_turn(player, self.optimizer[player.name], state, x)
+            state.run(lambda player=player: self.track(player, loss, terms))
+        state.run(self.end_step)
+        return state.run(self.get_metrics_result), state.values()
+
+    def test_step(self, state, data):
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        trained = (self.trainable_variables, self.non_trainable_variables)
+        state = _State(state, *trained, self.metrics_variables)
+        for player in self.players():
+            state.run(lambda player=player: self.track(player, *player.loss(x)))
+        return state.run(self.get_metrics_result), state.values()
+
+
+def _take_turn(player, optimizer, state, x):
+    """Updates the player's variables in `state`; returns its loss and terms."""
+    variables = player.trainable_variables
+
+    def scaled_loss(weights):
+        branch = copy.copy(state)
+        branch.current = list(state.current)
+        branch.assign(variables, weights)
+        loss, terms = branch.run(lambda: player.loss(x))
+        return branch.run(lambda: optimizer.scale_loss(loss)), (loss, terms, branch.current)
+
+    weights = state.read(variables)
+    gradients, (loss, terms, current) = jax.grad(scaled_loss, has_aux=True)(weights)
+    state.current = current  # what the loss itself updated: seeds, moving averages
+    weights, optimizer_values = optimizer.stateless_apply(
+        state.read(optimizer.variables), gradients, weights
+    )
+    state.assign(variables, weights)
+    state.assign(optimizer.variables, optimizer_values)
+    return loss, terms
+
+
+class _State:
+    """The current values of a model's variables, kept outside the variables themselves.
+
+    Args:
+        values: Tuple of lists of arrays, as Keras hands them to a step.
+        groups: The lists of variables that these arrays belong to.
+    """
+
+    def __init__(self, values, *groups):
+        self.groups = groups
+        self.variables = [variable for group in groups for variable in group]
+        self.position = {id(variable): i for i, variable in enumerate(self.variables)}
+        self.current = [value for group in values for value in group]
+
+    def read(self, variables):
+        return [self.current[self.position[id(variable)]] for variable in variables]
+
+    def assign(self, variables, values):
+        for variable, value in zip(variables, values, strict=True):
+            self.current[self.position[id(variable)]] = value
+
+    def values(self):
+        return tuple(self.read(group) for group in self.groups)
+
+    def run(self, function):
+        """Calls `function` with these values in the variables, and keeps what it assigned."""
+        with keras.StatelessScope(list(zip(self.variables, self.current, strict=True))) as scope:
+            result = function()
+        self.current = [scope.get_current_value(variable) for variable in self.variables]
+        return result

@@ -1,0 +1,46 @@
+"""Turns on TensorFlow: a gradient tape under `tf.function`."""
+
+import keras
+import tensorflow as tf
+
+
+def standard_normal(shape, seed):
+    """Standard normal noise, float32.
+
+    Philox by name, because the automatic choice of `keras.random` depends on the device (the same
+    seed would give other samples elsewhere) and under XLA on a CPU takes 30 times as long.
+
+    Args:
+        shape: Tuple of integers or scalar tensors.
+        seed: Integer, or a `keras.random.SeedGenerator`.
+    """
+    seed = tf.constant([seed, 0]) if isinstance(seed, int) else tf.cast(seed.next(), tf.int32)
+    return tf.random.stateless_normal(shape, seed, alg="philox")
+
+
+class TakesTurns:
+    """Gives `Game` its steps on the TensorFlow backend."""
+
+    def train_step(self, data):
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        for player in self.players():
+            self.begin_turn(player)
+            variables = player.trainable_variables
+            optimizer = self.optimizer[player.name]
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch([variable.value for variable in variables])
+                loss, terms = player.loss(x)
+                # tf.distribute sums the replicas' gradients: share the loss among them.
+                scaled_loss = optimizer.scale_loss(loss / replicas)
+            gradients = tape.gradient(scaled_loss, [variable.value for variable in variables])
+            optimizer.apply(gradients, variables)
+            self.track(player, loss, terms)
+        self.end_step()
+        return self.get_metrics_result()
+
+    def test_step(self, data):
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        for player in self.players():
+            self.track(player, *player.loss(x))
+        return self.get_metrics_result()

@@ -1,0 +1,71 @@
+"""The 2D Grid and the 2D Ring (section 4.1): mixtures of narrow Gaussians, sampled afresh."""
+
+import itertools
+
+import keras
+import numpy as np
+
+HELD_OUT = 2**62  # the batches from this step on are never trained on
+
+
+class Mixture:
+    """A uniform mixture of isotropic Gaussians, scaled to a root mean square radius of 1.
+
+    Args:
+        means: Array `(modes, 2)`, in the data's own units.
+        std: Standard deviation of each mode, in the same units.
+        batch_size: Points a batch.
+        seed: Integer.
+    """
+
+    def __init__(self, means, std, batch_size, seed):
+        self.means = np.asarray(means, "float64")
+        self.std = std
+        self.batch_size = batch_size
+        self.seed = seed
+        self.scale = float(np.sqrt(np.mean(np.sum(self.means**2, -1)) + 2 * std**2))
+        self.shape = (2,)
+
+    def batch(self, step):
+        """The batch of a step: float32 `(batch_size, 2)`, scaled; a function of (seed, step)."""
+        return self.points(self.batch_size, step)
+
+    def points(self, n, step=HELD_OUT):
+        """`n` scaled points, float32 `(n, 2)`; by default such as training never sees."""
+        rng = np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, 0, step]))
+        modes = rng.integers(len(self.means), size=n)
+        noise = rng.standard_normal((n, 2), "float32")
+        return ((self.means[modes] + self.std * noise) / self.scale).astype("float32")
+
+    def unscaled(self, x):
+        """Scaled points in the data's own units, float64."""
+        return np.asarray(x, "float64") * self.scale
+
+    def batches(self, start, stop):
+        """The batches of steps `start` to `stop - 1`, for `fit`: a `tf.data.Dataset`, or on JAX a
+        generator."""
+        if keras.backend.backend() == "tensorflow":
+            return _tf_data(self, start, stop)
+        return ((self.batch(step),) for step in range(start, stop))
+
+
+def grid(batch_size, seed):
+    """25 modes at {-4, -2, 0, 2, 4}^2 of standard deviation 0.05."""
+    means = list(itertools.product((-4, -2, 0, 2, 4), repeat=2))
+    return Mixture(means, 0.05, batch_size, seed)
+
+
+def ring(batch_size, seed):
+    """8 modes on a circle of radius 1 of standard deviation 0.01."""
+    angles = 2 * np.pi * np.arange(8) / 8
+    return Mixture(np.stack([np.cos(angles), np.sin(angles)], -1), 0.01, batch_size, seed)
+
+
+def _tf_data(mixture, start, stop):
+    import tensorflow as tf
+
+    def batch(step):
+        x = tf.numpy_function(lambda s: mixture.batch(int(s)), [step], tf.float32)
+        return tf.ensure_shape(x, (mixture.batch_size, *mixture.shape))
+
+    return tf.data.Dataset.range(start, stop).map(batch).prefetch(tf.data.AUTOTUNE)

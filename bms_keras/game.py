@@ -1,0 +1,221 @@
+"""A game: networks that players train in turns, as one `keras.Model`."""
+
+import dataclasses
+import os
+from collections.abc import Callable
+
+import keras
+import numpy as np
+from keras import ops
+
+from bms_keras.backends import TakesTurns, standard_normal
+from bms_keras.layers import SpectralNormalization
+from bms_keras.optimizers import PlayerOptimizers
+
+AVERAGED = ("recognition", "generator")  # the networks that `ema` applies to
+
+
+@dataclasses.dataclass(frozen=True)
+class Player:
+    """The networks that one optimizer trains together, and their loss.
+
+    Args:
+        name: Names the player's optimizer and its logs.
+        networks: The networks whose variables this player, and no other, moves.
+        loss: Function of a batch of data that returns a scalar to minimise and a dictionary of
+            named scalars to log. It may call any network and has no side effects but those of
+            layers (seeds, batch statistics).
+    """
+
+    name: str
+    networks: tuple[keras.Model, ...]
+    loss: Callable
+
+    @property
+    def trainable_variables(self):
+        return [v for network in self.networks for v in network.trainable_variables]
+
+
+class Game(TakesTurns, keras.Model):
+    """A `keras.Model` whose `train_step` lets players take turns.
+
+    A method derives from this class, hands its networks to the constructor and says in
+    `players()` who plays, in which order, for which loss. Gradients, optimizers, logs, moving
+    averages, saving and sampling are the game's business, on every backend.
+
+    Args:
+        networks: Dictionary of built Keras models by name; `None` values are left out. There is
+            always a "generator", from latents of shape `(batch, latent_dim)` to data; a
+            "recognition" network, if any, goes from data to `(batch, 2 * latent_dim)`: the mean
+            and the log-variance of q(z|x), side by side.
+        ema: Momentum in [0, 1) of moving averages of the generator's and the recognition
+            network's weights, which `sample`, `encode` and `reconstruct` then use. 0 for none.
+        seed: Integer seed of the noise drawn in training.
+
+    Raises:
+        ValueError: If a network is not built, or if `ema` is out of range.
+    """
+
+    def __init__(self, networks, ema=0.0, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        if not 0 <= ema < 1:
+            raise ValueError(f"ema must be in [0, 1), with 0 for none. Received: ema={ema}")
+        self.networks = {name: network for name, network in networks.items() if network is not None}
+        for name, network in networks.items():
+            if network is not None and not network.built:
+                raise ValueError(
+                    f"The network {name!r} is not built: give it a `keras.Input`. "
+                    f"Received: {network}"
+                )
+            setattr(self, name, network)
+        self.ema = ema
+        self.averages = {
+            name: _frozen_copy(self.networks[name])
+            for name in AVERAGED
+            if ema and name in self.networks
+        }
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.trackers = {}
+        self.built = True
+
+    # What a method says.
+
+    def players(self):
+        """The players in the order of their turns in a step; one may be listed several times."""
+        raise NotImplementedError
+
+    # Training.
+
+    def compile(self, optimizers=None, **kwargs):
+        """Configures the players' optimizers.
+
+        Args:
+            optimizers: Dictionary from each player's name to a `keras.optimizers.Optimizer`, or
+                `None` for the paper's Adam with a rate of 2e-4, beta_1 = 0, beta_2 = 0.9.
+            **kwargs: `jit_compile`, `steps_per_execution`, `run_eagerly`, as in
+                `keras.Model.compile`.
+
+        Raises:
+            ValueError: If the names are not those of the players.
+        """
+        players = {player.name: player for player in self.players()}
+        if optimizers is None:
+            optimizers = {name: keras.optimizers.Adam(2e-4, 0.0, 0.9) for name in players}
+        if not isinstance(optimizers, PlayerOptimizers):
+            optimizers = PlayerOptimizers(optimizers)
+        if set(optimizers.optimizers) != set(players):
+            raise ValueError(
+                f"optimizers must name the players {sorted(players)}. "
+                f"Received: {sorted(optimizers.optimizers)}"
+            )
+        optimizers.build({name: player.trainable_variables for name, player in players.items()})
+        super().compile(optimizer=optimizers, auto_scale_loss=False, **kwargs)
+        self.trackers = {name: keras.metrics.Mean(name=name) for name in self._log_names()}
+
+    def compile_from_config(self, config):
+        config = keras.saving.deserialize_keras_object(config)
+        names = ("jit_compile", "steps_per_execution", "run_eagerly")
+        self.compile(config["optimizer"], **{k: config[k] for k in names if k in config})
+
+    def _log_names(self):
+        """The names of the logs, found by playing one step on paper: nothing is updated."""
+        x = np.zeros((2, *self.data_shape), "float32")
+        names = ["loss"]
+        with keras.StatelessScope():
+            for player in self.players():
+                _, terms = player.loss(x)
+                names += [f"{player.name}/loss", *(f"{player.name}/{term}" for term in terms)]
+        return names
+
+    @property
+    def metrics(self):
+        return list(self.trackers.values())
+
+    def track(self, player, loss, terms):
+        """Logs a turn; "loss" sums the players' losses, for callbacks that watch that name."""
+        self.trackers["loss"].update_state(loss * len(list(self.players())))
+        self.trackers[f"{player.name}/loss"].update_state(loss)
+        for name, value in terms.items():
+            self.trackers[f"{player.name}/{name}"].update_state(value)
+
+    def begin_turn(self, player):
+        """One power iteration for each spectrally normalised layer that the player trains."""
+        for network in player.networks:
+            for layer in network._flatten_layers():
+                if isinstance(layer, SpectralNormalization):
+                    layer.power_iteration()
+
+    def end_step(self):
+        """Counts the step and moves the averages."""
+        self.optimizer.iterations.assign_add(1)
+        for name, average in self.averages.items():
+            for mean, weight in zip(average.weights, self.networks[name].weights, strict=True):
+                mean.assign(self.ema * mean + (1 - self.ema) * weight)
+
+    # Using the model.
+
+    @property
+    def latent_dim(self):
+        return self.generator.input_shape[-1]
+
+    @property
+    def data_shape(self):
+        return tuple(self.generator.output_shape[1:])
+
+    def prior(self, *shape):
+        """Samples of p(z) = N(0, I) for training, of shape `(*shape, latent_dim)`."""
+        return standard_normal((*shape, self.latent_dim), self.seed_generator)
+
+    def serving(self, name):
+        """The network to use outside training: its moving average where there is one."""
+        return self.averages.get(name) or self.networks[name]
+
+    def call(self, inputs):
+        """G(z): data of shape `(batch, *data_shape)` for latents of shape `(batch, latent_dim)`."""
+        return self.serving("generator")(inputs, training=False)
+
+    def sample(self, n, seed=None, batch_size=500):
+        """Draws `n` samples of the generator.
+
+        Args:
+            n: Number of samples.
+            seed: Integer; the same seed gives the same samples. `None` for fresh ones.
+            batch_size: How many to draw at a time, which bounds the memory.
+
+        Returns:
+            float32 array of shape `(n, *data_shape)`.
+        """
+        if n == 0:
+            return np.zeros((0, *self.data_shape), "float32")
+        z = standard_normal((n, self.latent_dim), fresh_seed(seed))
+        return self.serving("generator").predict(z, batch_size=batch_size, verbose=0)
+
+    # Saving.
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        networks = {name: serialize(network) for name, network in self.networks.items()}
+        return {**networks, "ema": self.ema, "seed": self.seed, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        deserialize = keras.saving.deserialize_keras_object
+        return cls(
+            **{
+                key: deserialize(value, custom_objects) if isinstance(value, dict) else value
+                for key, value in config.items()
+            }
+        )
+
+
+def fresh_seed(seed):
+    """The seed, or one that the operating system draws."""
+    return int.from_bytes(os.urandom(3)) if seed is None else seed
+
+
+def _frozen_copy(network):
+    copy = keras.models.clone_model(network)
+    copy.set_weights(network.get_weights())
+    copy.trainable = False
+    return copy

@@ -1,0 +1,128 @@
+"""Spectral normalisation as a reparametrisation (Miyato et al. 2018, algorithm 1)."""
+
+import keras
+from keras import ops
+
+
+def _dense(layer, x, kernel):
+    return ops.matmul(x, kernel)
+
+
+def _conv(layer, x, kernel):
+    return ops.conv(x, kernel, layer.strides, layer.padding, layer.data_format, layer.dilation_rate)
+
+
+def _conv_transpose(layer, x, kernel):
+    return ops.conv_transpose(
+        x,
+        kernel,
+        layer.strides,
+        layer.padding,
+        layer.output_padding,
+        layer.data_format,
+        layer.dilation_rate,
+    )
+
+
+_LINEAR_MAPS = {
+    keras.layers.Dense: _dense,
+    keras.layers.Conv2D: _conv,
+    keras.layers.Conv2DTranspose: _conv_transpose,
+}
+
+
+@keras.saving.register_keras_serializable("bms_keras")
+class SpectralNormalization(keras.layers.Wrapper):
+    """Computes with `W / sigma(W)`, sigma being the largest singular value of the kernel `W`.
+
+    The kernel variable stays what the optimizer made it; the gradient flows through sigma with
+    the singular vectors held constant (so it has no radial part); a forward pass changes nothing.
+    The only state is the left singular vector `u`, and only `power_iteration()` moves it: `Game`
+    calls that once at the start of each turn of the player that trains the layer.
+    `keras.layers.SpectralNormalization` does none of this.
+
+    The kernel counts as a matrix of shape `(everything else, filters)`. Sigma is computed in the
+    kernel's own dtype, float32 under mixed precision.
+
+    Args:
+        layer: A `Dense`, `Conv2D` or `Conv2DTranspose` layer.
+        seed: Seed of the first `u`.
+
+    Raises:
+        ValueError: If `layer` is of any other type.
+
+    Example:
+
+    >>> layer = SpectralNormalization(keras.layers.Dense(4))
+    >>> y = layer(keras.ops.ones((2, 3)))
+    >>> layer.power_iteration()
+
+    Reference: Miyato et al. 2018, "Spectral Normalization for Generative Adversarial Networks".
+    """
+
+    def __init__(self, layer, seed=None, **kwargs):
+        if type(layer) not in _LINEAR_MAPS:
+            known = ", ".join(kind.__name__ for kind in _LINEAR_MAPS)
+            raise ValueError(
+                f"SpectralNormalization wraps {known}. Received: {type(layer).__name__}"
+            )
+        kwargs.setdefault("dtype", layer.dtype_policy)
+        super().__init__(layer, **kwargs)
+        self.autocast = False  # the kernel reaches `call` in float32; `call` casts it after sigma
+        self.seed = seed
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.u = self.add_weight(
+            shape=(1, self._filters),
+            initializer=keras.initializers.RandomNormal(stddev=1.0, seed=self.seed),
+            trainable=False,
+            name="u",
+        )
+
+    @property
+    def _filters(self):
+        transposed = isinstance(self.layer, keras.layers.Conv2DTranspose)
+        return self.layer.kernel.shape[-2 if transposed else -1]
+
+    def _matrix(self):
+        """The kernel as a matrix of shape (kh * kw * in, out)."""
+        kernel = ops.convert_to_tensor(self.layer.kernel)
+        if isinstance(self.layer, keras.layers.Conv2DTranspose):  # stored as (kh, kw, out, in)
+            kernel = ops.swapaxes(kernel, -1, -2)
+        return ops.reshape(kernel, (-1, self._filters))
+
+    def power_iteration(self):
+        """One power iteration: moves `u` towards the kernel's leading singular vector."""
+        w = ops.stop_gradient(self._matrix())
+        v = _unit(ops.matmul(self.u, ops.transpose(w)))
+        self.u.assign(_unit(ops.matmul(v, w)))
+
+    def sigma(self):
+        """The kernel's largest singular value, `v W u`; a scalar tensor."""
+        w = self._matrix()
+        v = ops.stop_gradient(_unit(ops.matmul(self.u, ops.transpose(w))))
+        return ops.sum(ops.matmul(v, w) * self.u)
+
+    def normalized_kernel(self):
+        """`W / sigma(W)`, shaped and typed like the kernel."""
+        return ops.convert_to_tensor(self.layer.kernel) / self.sigma()
+
+    def call(self, inputs):
+        cast = lambda tensor: ops.cast(tensor, self.compute_dtype)  # noqa: E731
+        kernel = cast(self.normalized_kernel())
+        outputs = _LINEAR_MAPS[type(self.layer)](self.layer, cast(inputs), kernel)
+        if self.layer.use_bias:
+            first = getattr(self.layer, "data_format", None) == "channels_first"
+            outputs = outputs + ops.reshape(cast(self.layer.bias), (-1, 1, 1) if first else (-1,))
+        return self.layer.activation(outputs)
+
+    def compute_output_shape(self, input_shape):
+        return self.layer.compute_output_shape(input_shape)
+
+    def get_config(self):
+        return {**super().get_config(), "seed": self.seed}
+
+
+def _unit(vector):
+    return vector / (ops.norm(vector) + 1e-12)

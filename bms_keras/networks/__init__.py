@@ -1,0 +1,28 @@
+"""Networks by family. A family is a module with `build(shape, networks, spectral_norm, config)`."""
+
+from bms_keras.errors import BadInput
+from bms_keras.networks import mlp
+
+FAMILIES = {"mlp": mlp}
+
+
+def build(config, shape, names, spectral_norm):
+    """Builds the networks that a method needs.
+
+    Args:
+        config: `config.networks`: the family and its own fields.
+        shape: Shape of one data point.
+        names: Which networks, of "recognition", "generator", "image_critic", "latent_critic".
+        spectral_norm: Whether the image critic is spectrally normalised.
+
+    Returns:
+        Dictionary of `keras.Model`s by name.
+
+    Raises:
+        BadInput: If the family is unknown or does not fit the data.
+    """
+    if config.family not in FAMILIES:
+        raise BadInput(
+            f"networks.family must be one of {', '.join(FAMILIES)}. Received: {config.family!r}"
+        )
+    return FAMILIES[config.family].build(config, shape, names, spectral_norm)

@@ -1,0 +1,146 @@
+"""The terms of the objectives, as pure functions of tensors in `keras.ops`.
+
+Shapes: `B` data points, `T` samples of the posterior for each, `L` latent dimensions. Critics give
+one number a data point, `(..., 1)` or `(...)`; means are taken over all of them.
+"""
+
+import math
+
+from keras import ops
+
+
+def log_ratio(critic_output):
+    """log D_I, the log-likelihood ratio of real to generated: the critic's output itself, float32.
+
+    A spectrally normalised critic estimates the ratio directly (eq. 6). A classifier's is
+    log(D / (1 - D)) (eq. 2), which is the logit that it puts out: the same number either way. Only
+    the critic's own loss differs, `hinge` or `cross_entropy`.
+
+    Args:
+        critic_output: Tensor `(..., 1)`.
+
+    Returns:
+        Tensor `(...)`, float32.
+    """
+    return ops.cast(ops.squeeze(critic_output, -1), "float32")
+
+
+def hinge(real, fake, margins=(1.0, 1.0)):
+    """The image critic's loss (algorithm 1, line 4).
+
+        E_x max(0, a - log D_I(x)) + E_{z~p} max(0, b + log D_I(G(z)))
+
+    Args:
+        real: log D_I of data.
+        fake: log D_I of generated data.
+        margins: (a, b): log D_I of data is pushed up to a, that of generated data down to -b.
+            The paper's ranges are [0, 2] on CIFAR-10, a=2 and b=0, and [-0.5, 0.5] on CelebA.
+
+    Returns:
+        Scalar.
+    """
+    a, b = margins
+    return ops.mean(ops.relu(a - real)) + ops.mean(ops.relu(b + fake))
+
+
+def cross_entropy(positive, negative):
+    """A classifier's loss from its logits: -E log D(positive) - E log(1 - D(negative)).
+
+    The image critic of alpha-GAN (Rosca et al. 2017) has data as the positives; the latent critic
+    (algorithm 1, line 5) has the prior's samples.
+    """
+    return ops.mean(ops.softplus(-positive)) + ops.mean(ops.softplus(negative))
+
+
+def kl_estimate(latent_logits):
+    """KL(q(z|x) || p(z)) as the latent critic estimates it (section 3.3).
+
+    D_L classifies the prior as 1 and the posterior as 0, so its logit estimates log p/q, and
+    E_q[-logit] = E_q[log q/p] is the divergence.
+
+    Args:
+        latent_logits: Logits of D_L at samples of q(z|x), any shape.
+
+    Returns:
+        Scalar, in nats.
+    """
+    return -ops.mean(latent_logits)
+
+
+def distance(x, reconstructions, norm=1):
+    """|x - x_i|_n, as the mean over the dimensions of the data.
+
+    The mean, not the sum, so that lambda means the same at every resolution.
+
+    Args:
+        x: Data `(B, ...)`.
+        reconstructions: `(T, B, ...)`.
+        norm: 1 for absolute, 2 for squared differences.
+
+    Returns:
+        float32 tensor `(T, B)`.
+    """
+    difference = ops.cast(reconstructions, "float32") - ops.cast(x, "float32")[None]
+    difference = ops.abs(difference) if norm == 1 else ops.square(difference)
+    return ops.mean(difference, axis=tuple(range(2, len(difference.shape))))
+
+
+def gaussian(parameters, noise):
+    """Samples of a diagonal Gaussian by the reparametrisation z = mean + std * noise.
+
+    Args:
+        parameters: `(B, 2L)`, the mean and the log-variance side by side.
+        noise: Standard normal, `(T, B, L)`.
+
+    Returns:
+        `(T, B, L)` float32.
+    """
+    mean, log_variance = mean_and_log_variance(parameters)
+    return mean + ops.exp(0.5 * log_variance) * ops.cast(noise, "float32")
+
+
+def mean_and_log_variance(parameters):
+    """Splits a recognition network's output; the log-variance is kept within [-12, 3].
+
+    Outside this range the noise is nothing, or is far wider than the prior; bounded, a bad start
+    cannot overflow.
+    """
+    mean, log_variance = ops.split(ops.cast(parameters, "float32"), 2, axis=-1)
+    return mean, ops.clip(log_variance, -12.0, 3.0)
+
+
+def mmd(q, p, scales=(0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)):
+    """Maximum mean discrepancy of two samples, the prior term of WAE-MMD.
+
+    With inverse multiquadratic kernels k(a, b) = sum_s C_s / (C_s + |a - b|^2), C_s = 2 s L, and
+    the unbiased estimate, which may be slightly negative (Tolstikhin et al. 2018, section 4).
+
+    Args:
+        q, p: Samples `(N, L)` and `(M, L)`, N and M at least 2.
+        scales: The s of the kernels; 1 suits a prior of unit variance.
+
+    Returns:
+        Scalar.
+    """
+    constants = [2.0 * scale * q.shape[-1] for scale in scales]
+
+    def kernel(a, b):
+        squared = (
+            ops.sum(ops.square(a), -1)[:, None]
+            + ops.sum(ops.square(b), -1)[None]
+            - 2 * ops.matmul(a, ops.transpose(b))
+        )
+        squared = ops.relu(squared)
+        return sum(c / (c + squared) for c in constants)
+
+    def mean_off_diagonal(a):
+        n = ops.cast(ops.shape(a)[0], a.dtype)
+        return (ops.sum(kernel(a, a)) - len(constants) * n) / (n * (n - 1))
+
+    return mean_off_diagonal(q) + mean_off_diagonal(p) - 2 * ops.mean(kernel(q, p))
+
+
+def gaussian_log_density(z, mean, log_variance):
+    """log N(z; mean, exp(log_variance)), summed over the last axis; shapes broadcast."""
+    squared = ops.square(z - mean) * ops.exp(-log_variance)
+    return -0.5 * ops.sum(squared + log_variance + math.log(2 * math.pi), axis=-1)

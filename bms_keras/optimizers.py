@@ -1,0 +1,85 @@
+"""The players' optimizers, seen by Keras as one."""
+
+import keras
+
+
+@keras.saving.register_keras_serializable("bms_keras")
+class PlayerOptimizers(keras.optimizers.Optimizer):
+    """One optimizer a player, in the shape of a single Keras optimizer.
+
+    Keras saves, restores and (on JAX) threads through a step what `model.optimizer.variables`
+    lists. This class lists the variables of all the players' optimizers there, so that callbacks,
+    `model.save` and both backends treat them as they treat any optimizer. Its own `iterations`
+    counts the steps of the game; each player's optimizer counts that player's turns.
+
+    Args:
+        optimizers: Dictionary from a player's name to its `keras.optimizers.Optimizer`.
+
+    Example:
+
+    >>> both = PlayerOptimizers({"generator": keras.optimizers.Adam(2e-4, beta_1=0.0),
+    ...                          "image_critic": keras.optimizers.Adam(2e-4, beta_1=0.0)})
+    >>> both["generator"].learning_rate
+    """
+
+    def __init__(self, optimizers, name="players"):
+        super().__init__(learning_rate=0.0, name=name)  # that rate is never used
+        self.optimizers = dict(optimizers)
+
+    def __getitem__(self, player):
+        return self.optimizers[player]
+
+    def build(self, trainable_variables):
+        """Builds each player's optimizer.
+
+        Args:
+            trainable_variables: Dictionary from a player's name to the variables it trains. A
+                flat list, which Keras passes when it loads a saved model, is accepted once the
+                optimizers are built.
+        """
+        if self.built:
+            return
+        for player, variables in trainable_variables.items():
+            self.optimizers[player].build(variables)
+        self.built = True
+
+    @property
+    def learning_rate(self):
+        """The first player's learning rate; setting it scales every player's by the same factor."""
+        return next(iter(self.optimizers.values())).learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value):
+        factor = float(value) / float(self.learning_rate)
+        for optimizer in self.optimizers.values():
+            optimizer.learning_rate = float(optimizer.learning_rate) * factor
+
+    @property
+    def variables(self):
+        own = [self.iterations]
+        return own + [v for optimizer in self.optimizers.values() for v in optimizer.variables]
+
+    def save_own_variables(self, store):
+        store["iterations"] = self.iterations.numpy()  # the players' optimizers save themselves
+
+    def load_own_variables(self, store):
+        self.iterations.assign(store["iterations"])
+
+    def finalize_variable_values(self, var_list):
+        """Does nothing: moving averages are kept beside the weights by `Game`, not in them."""
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "optimizers": {name: serialize(o) for name, o in self.optimizers.items()},
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        deserialize = keras.saving.deserialize_keras_object
+        config["optimizers"] = {
+            name: deserialize(o, custom_objects) for name, o in config["optimizers"].items()
+        }
+        return cls(**config)
