@@ -16,7 +16,6 @@ from bms_keras.methods.hybrid import BMSVAEGAN
 from bms_keras.optimizers import PlayerOptimizers
 from bms_keras.version import __version__
 
-
 __all__ = [
     "BMSVAEGAN",
     "BadInput",
@@ -24,6 +23,6 @@ __all__ = [
     "Player",
     "PlayerOptimizers",
     "SpectralNormalization",
-    "objectives",
     "__version__",
+    "objectives",
 ]

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import keras
 import numpy as np
-from keras import ops
 
 from bms_keras.backends import TakesTurns, standard_normal
 from bms_keras.layers import SpectralNormalization

@@ -24,9 +24,9 @@ class TakesTurns:
         trained = (self.trainable_variables, self.non_trainable_variables)
         state = _State(state, *trained, self.optimizer.variables, self.metrics_variables)
         for player in self.players():
-            state.run(lambda player=player: self.begin_turn(player))
+            state.run(self.begin_turn, player)
             loss, terms = _take_turn(player, self.optimizer[player.name], state, x)
-            state.run(lambda player=player: self.track(player, loss, terms))
+            state.run(self.track, player, loss, terms)
         state.run(self.end_step)
         return state.run(self.get_metrics_result), state.values()
 
@@ -35,7 +35,8 @@ class TakesTurns:
         trained = (self.trainable_variables, self.non_trainable_variables)
         state = _State(state, *trained, self.metrics_variables)
         for player in self.players():
-            state.run(lambda player=player: self.track(player, *player.loss(x)))
+            loss, terms = state.run(player.loss, x)
+            state.run(self.track, player, loss, terms)
         return state.run(self.get_metrics_result), state.values()
 
 
@@ -47,8 +48,8 @@ def _take_turn(player, optimizer, state, x):
         branch = copy.copy(state)
         branch.current = list(state.current)
         branch.assign(variables, weights)
-        loss, terms = branch.run(lambda: player.loss(x))
-        return branch.run(lambda: optimizer.scale_loss(loss)), (loss, terms, branch.current)
+        loss, terms = branch.run(player.loss, x)
+        return branch.run(optimizer.scale_loss, loss), (loss, terms, branch.current)
 
     weights = state.read(variables)
     gradients, (loss, terms, current) = jax.grad(scaled_loss, has_aux=True)(weights)
@@ -85,9 +86,9 @@ class _State:
     def values(self):
         return tuple(self.read(group) for group in self.groups)
 
-    def run(self, function):
+    def run(self, function, *args):
         """Calls `function` with these values in the variables, and keeps what it assigned."""
         with keras.StatelessScope(list(zip(self.variables, self.current, strict=True))) as scope:
-            result = function()
+            result = function(*args)
         self.current = [scope.get_current_value(variable) for variable in self.variables]
         return result

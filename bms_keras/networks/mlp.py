@@ -69,7 +69,8 @@ def lipschitz_critic(inputs, widths, lipschitz, scale):
 
 
 def _pairs(inputs, widths):
-    return zip([inputs, *widths], widths)
+    """Each layer's number of inputs and its width."""
+    return zip([inputs, *widths[:-1]], widths, strict=True)
 
 
 def _fan_in(n):
