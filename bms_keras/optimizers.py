@@ -1,6 +1,28 @@
-"""The players' optimizers, seen by Keras as one."""
+"""The players' optimizers, seen by Keras as one, and their learning rates."""
 
 import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("bms_keras")
+class HoldThenDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """A rate that is held for a share of the steps and then falls linearly to 0.
+
+    Args:
+        rate: The rate that is held.
+        steps: The number of steps after which the rate is 0.
+        hold: The share of them at the full rate, in [0, 1).
+    """
+
+    def __init__(self, rate, steps, hold):
+        self.rate, self.steps, self.hold = rate, steps, hold
+
+    def __call__(self, step):
+        left = (1 - ops.cast(step, "float32") / self.steps) / (1 - self.hold)
+        return self.rate * ops.clip(left, 0.0, 1.0)
+
+    def get_config(self):
+        return {"rate": self.rate, "steps": self.steps, "hold": self.hold}
 
 
 @keras.saving.register_keras_serializable("bms_keras")

@@ -1,0 +1,105 @@
+"""Keras callbacks: TensorBoard on both backends, checkpoints, plots, metrics.
+
+Each acts at the end of an epoch and counts in steps of the game.
+"""
+
+import keras
+from tensorboardX import SummaryWriter
+
+from bms_keras import checkpoint, plots
+
+
+class _EverySteps(keras.callbacks.Callback):
+    """Calls `act(step, logs)` at the end of an epoch whose step is a multiple of `every`.
+
+    Args:
+        every: Steps; 1 for each epoch, 0 for never.
+    """
+
+    def __init__(self, every=1):
+        super().__init__()
+        self.every = every
+
+    def on_epoch_end(self, epoch, logs=None):
+        step = int(self.model.optimizer.iterations)
+        if self.every and step % self.every == 0:
+            self.act(step, logs or {})
+
+
+class Scalars(_EverySteps):
+    """Writes the logs of each epoch as TensorBoard scalars. Needs no TensorFlow.
+
+    Args:
+        folder: Where the event files go.
+    """
+
+    def __init__(self, folder):
+        super().__init__()
+        self.writer = SummaryWriter(str(folder))
+
+    def act(self, step, logs):
+        for name, value in logs.items():
+            self.writer.add_scalar(name, value, step)
+        self.writer.flush()
+
+    def on_train_end(self, logs=None):
+        self.writer.flush()
+
+
+class Checkpoint(_EverySteps):
+    """Saves the whole state of the game. See `bms_keras.checkpoint`.
+
+    Args:
+        folder: A `pathlib.Path`.
+        every: Steps between checkpoints, a multiple of the epoch's length.
+    """
+
+    def __init__(self, folder, every=1):
+        super().__init__(every)
+        self.folder = folder
+
+    def act(self, step, logs):
+        checkpoint.save(self.model, self.folder)
+
+
+class SampleScatter(_EverySteps):
+    """Draws samples of a 2D model over the true modes, as a TensorBoard image.
+
+    Args:
+        data: A data set with `means`, `std` and `unscaled`.
+        folder: Where the event files go.
+        every: Steps between pictures.
+        n: Samples.
+    """
+
+    def __init__(self, data, folder, every=1, n=2500):
+        super().__init__(every)
+        self.data = data
+        self.writer = SummaryWriter(str(folder))
+        self.n = n
+
+    def act(self, step, logs):
+        figure = plots.scatter(self.data, {"samples": self.model.sample(self.n, seed=0)})
+        self.writer.add_image("samples", plots.pixels(figure), step, dataformats="HWC")
+        self.writer.flush()
+
+
+class Evaluate(_EverySteps):
+    """Measures the model during training; the numbers go to the logs and to TensorBoard.
+
+    Args:
+        measure: Function without arguments that returns a dictionary of numbers.
+        folder: Where the event files go.
+        every: Steps between measurements.
+    """
+
+    def __init__(self, measure, folder, every=1):
+        super().__init__(every)
+        self.measure = measure
+        self.writer = SummaryWriter(str(folder))
+
+    def act(self, step, logs):
+        for name, value in self.measure().items():
+            if value is not None:
+                self.writer.add_scalar(f"eval/{name}", value, step)
+        self.writer.flush()

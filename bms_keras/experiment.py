@@ -1,0 +1,161 @@
+"""From a config to a model and its data, for `train.py` and `eval.py` alike."""
+
+import dataclasses
+
+import keras
+from ml_collections import ConfigDict
+
+from bms_keras import data, methods, networks
+from bms_keras.errors import BadInput
+from bms_keras.game import Game
+from bms_keras.optimizers import HoldThenDecay
+
+JIT_COMPILE = {"auto": "auto", "on": True, "off": False}
+PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+
+
+def default_config(method, **objective):
+    """The fields that every config has, for a file in `configs/` to fill in.
+
+    Args:
+        method: Name in the registry.
+        **objective: What a data set asks of the objective; fields that the method lacks are
+            left out.
+
+    Raises:
+        BadInput: If the method is unknown.
+    """
+    entry = methods.get(method)
+    known = {key: value for key, value in objective.items() if key in entry.objective}
+    return ConfigDict(
+        {
+            "method": method,
+            "seed": 0,
+            "steps": 100_000,
+            "batch_size": 64,
+            "samples": entry.samples,
+            "gradient": "selected",
+            "precision": "float32",
+            "ema": 0.0,
+            "data": {"source": "", "resolution": 0, "channels": 0},
+            "networks": {"family": "", "latent_dim": 100},
+            "objective": entry.objective | known,
+            "optimizer": {
+                "learning_rate": 2e-4,  # of R and G
+                "image_critic_learning_rate": 2e-4,
+                "latent_critic_learning_rate": 2e-4,
+                "beta_1": 0.0,
+                "beta_2": 0.9,
+                "hold": 1.0,  # share of the steps at the full rate; then linearly to 0
+            },
+            "checkpoint_every": 1000,
+            "eval_every": 0,  # 0: only at the end
+            "strategy": "none",
+            "steps_per_execution": 1,
+            "jit_compile": "auto",
+        }
+    )
+
+
+def validate(config):
+    """Checks what can be checked before anything is built or written.
+
+    Raises:
+        BadInput: Naming the field, what was received and what would be right.
+    """
+
+    def require(condition, field, expected):
+        if not condition:
+            value = config
+            for part in field.split("."):
+                value = value[part]
+            raise BadInput(f"config.{field} must be {expected}. Received: {value!r}")
+
+    methods.get(config.method)
+    for field in ("steps", "batch_size", "samples", "checkpoint_every", "steps_per_execution"):
+        require(_is_int(config[field]) and config[field] >= 1, field, "an integer of at least 1")
+    for field in ("seed", "eval_every"):
+        require(_is_int(config[field]) and config[field] >= 0, field, "an integer of at least 0")
+    require(config.gradient in ("selected", "all"), "gradient", "'selected' or 'all'")
+    require(config.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}")
+    require(config.strategy == "none", "strategy", "'none'")
+    require(config.jit_compile in JIT_COMPILE, "jit_compile", f"one of {', '.join(JIT_COMPILE)}")
+    require(0 <= config.ema < 1, "ema", "in [0, 1), 0 for none")
+    require(0 <= config.optimizer.hold <= 1, "optimizer.hold", "in [0, 1]")
+    for field in config.optimizer:
+        if field.endswith("learning_rate"):
+            require(config.optimizer[field] > 0, f"optimizer.{field}", "above 0")
+
+
+def _is_int(value):
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A compiled model and its data."""
+
+    model: Game
+    data: object
+
+
+def build(config):
+    """Builds what a config describes.
+
+    Args:
+        config: A `ConfigDict` as `default_config` makes them.
+
+    Returns:
+        An `Experiment`.
+
+    Raises:
+        BadInput: If a value is out of range or values do not fit each other.
+    """
+    validate(config)
+    keras.utils.set_random_seed(config.seed)  # the initial weights
+    method = methods.get(config.method)
+    source = data.load(config.data, config.batch_size, config.seed)
+    with _dtype_policy(PRECISIONS[config.precision]):
+        nets = networks.build(config.networks, source.shape, method.networks, method.spectral_norm)
+    try:
+        model = method.game(
+            **nets,
+            samples=config.samples,
+            gradient=config.gradient,
+            **config.objective.to_dict(),
+            ema=config.ema,
+            seed=config.seed,
+        )
+    except ValueError as error:
+        raise BadInput(f"config.objective does not fit: {error}") from error
+    model.compile(
+        {player.name: _optimizer(config, player.name) for player in model.players()},
+        jit_compile=JIT_COMPILE[config.jit_compile],
+        steps_per_execution=config.steps_per_execution,
+    )
+    return Experiment(model, source)
+
+
+def _optimizer(config, player):
+    fields = config.optimizer
+    rate = fields.get(f"{player}_learning_rate", fields.learning_rate)
+    if fields.hold < 1:
+        rate = HoldThenDecay(rate, config.steps, fields.hold)
+    optimizer = keras.optimizers.Adam(rate, fields.beta_1, fields.beta_2)
+    if config.precision == "float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
+
+
+class _dtype_policy:  # noqa: N801  (reads as a function in a `with` statement)
+    """Keras's global dtype policy, for the length of a `with` block."""
+
+    def __init__(self, policy):
+        self.policy = policy
+
+    def __enter__(self):
+        self.before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(self.policy)
+
+    def __exit__(self, *_):
+        keras.config.set_dtype_policy(self.before)

@@ -1,0 +1,88 @@
+"""Pictures: samples over the true modes (table 2) and the latent space (table 3)."""
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from sklearn.manifold import TSNE
+
+from bms_keras.metrics.latent import missed_by_posterior
+
+TRUE, SAMPLE, MISSED = "#c8ccd0", "#1f6fb4", "#d1343a"
+
+
+def scatter(data, samples):
+    """Samples over the true modes, a panel each.
+
+    Args:
+        data: A data set with `means`, `std` and `unscaled`.
+        samples: Dictionary from a panel's title to scaled samples `(n, 2)`.
+
+    Returns:
+        A matplotlib `Figure`.
+    """
+    figure = Figure(figsize=(3.2 * len(samples), 3.4), layout="constrained")
+    for axes, (title, points) in zip(_row(figure, len(samples)), samples.items(), strict=True):
+        _modes(axes, data)
+        x, y = data.unscaled(points).T
+        axes.scatter(x, y, s=2, color=SAMPLE, linewidths=0)
+        axes.set_title(title)
+    return figure
+
+
+def latent_space(data, models, points=1000, seed=0):
+    """The paper's table 3: where q(z) leaves out the prior, and what G makes of it.
+
+    Above, by t-SNE, samples of q(z) (grey) and of p(z) (blue); in red those of p(z) that have a
+    low density under q(z) (see `missed_by_posterior`). Below, the data G makes of the latter two.
+
+    Args:
+        data: A data set with `means`, `std`, `unscaled` and `points`.
+        models: Dictionary from a column's title to a model with a recognition network.
+        points: Samples drawn of each distribution.
+        seed: Seed of the latents and of t-SNE.
+
+    Returns:
+        A matplotlib `Figure`, and a dictionary from a title to the share of red points in percent.
+    """
+    figure = Figure(figsize=(3.2 * len(models), 6.6), layout="constrained")
+    grid = figure.subplots(2, len(models), squeeze=False)
+    shares = {}
+    for column, (title, model) in zip(grid.T, models.items(), strict=True):
+        rng = np.random.default_rng(seed)
+        mean, log_variance = model.encode(data.points(10_000))
+        z = rng.standard_normal((points, model.latent_dim))
+        q = (mean + np.exp(log_variance / 2) * rng.standard_normal(mean.shape))[:points]
+        missed = missed_by_posterior(z, mean, log_variance)
+        shares[title] = 100 * float(missed.mean())
+        embedded = TSNE(random_state=seed).fit_transform(np.concatenate([q, z]))
+        x = data.unscaled(model(z.astype("float32")))
+        top, bottom = column
+        _modes(bottom, data)
+        top.scatter(*embedded[:points].T, s=3, color=TRUE, linewidths=0)
+        for axes, at in ((top, embedded[points:]), (bottom, x)):
+            axes.scatter(*at[~missed].T, s=3, color=SAMPLE, linewidths=0)
+            axes.scatter(*at[missed].T, s=4, color=MISSED, linewidths=0)
+            axes.set(xticks=[], yticks=[])
+        top.set_title(f"{title}: {shares[title]:.1f} % missed")
+    return figure, shares
+
+
+def pixels(figure):
+    """A figure as a uint8 array `(height, width, 3)`."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
+
+
+def _row(figure, n):
+    return figure.subplots(1, n, squeeze=False)[0]
+
+
+def _modes(axes, data):
+    """The true modes as circles of 3 standard deviations, within which samples count as good."""
+    angle = np.linspace(0, 2 * np.pi, 60)
+    circle = 3 * data.std * np.stack([np.cos(angle), np.sin(angle)], -1)
+    for mean in data.means:
+        axes.fill(*(mean + circle).T, color=TRUE, linewidth=0)
+    limit = 1.25 * np.abs(data.means).max()
+    axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[], yticks=[])

@@ -1,0 +1,157 @@
+"""Tiny networks and data. Weights come from numpy, so they are the same on every backend."""
+
+import os
+import types
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import bms_keras
+from bms_keras.data import synthetic
+from bms_keras.networks import mlp
+
+HYBRID = ("recognition", "generator", "image_critic", "latent_critic")
+LATENT = 4
+CONFIG = types.SimpleNamespace(
+    latent_dim=LATENT,
+    recognition=(8, 8),
+    generator=(8, 8),
+    image_critic=(8,),
+    latent_critic=(8, 8),
+    lipschitz=10.0,
+    input_scale=2.0,
+)
+
+
+def _tiny_networks(names=HYBRID, spectral_norm=True, seed=0):
+    """Dense networks by name, every weight drawn by numpy."""
+    networks = mlp.build(CONFIG, (2,), names, spectral_norm)
+    for i, name in enumerate(networks):
+        rng = np.random.default_rng([seed, i])
+        weights = networks[name].get_weights()
+        networks[name].set_weights([0.5 * rng.standard_normal(w.shape) for w in weights])
+    return networks
+
+
+def _tiny_model(game=bms_keras.BMSVAEGAN, names=HYBRID, spectral_norm=True, **kwargs):
+    """A compiled model; `optimizers` goes to `compile`, the rest to the constructor."""
+    optimizers = kwargs.pop("optimizers", None)
+    if "latent_critic" not in names:
+        kwargs["prior"] = "mmd"
+    networks = _tiny_networks(names, spectral_norm)
+    model = game(**networks, **{"samples": 3, "seed": 0, **kwargs})
+    model.compile(optimizers)
+    return model
+
+
+def _noise(*shape):
+    """Stands in for `model.prior`: noise that depends on the shape asked for, and nothing else."""
+    rng = np.random.default_rng(shape)
+    return rng.standard_normal((*shape, LATENT)).astype("float32")
+
+
+def _value_and_gradients(function, variables):
+    """The value of a function of no arguments, and its gradients, as numpy arrays."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            value = function()
+        gradients = tape.gradient(value, [v.value for v in variables])
+    else:
+        import jax
+
+        def stateless(values):
+            with keras.StatelessScope(list(zip(variables, values, strict=True))):
+                return function()
+
+        value, gradients = jax.value_and_grad(stateless)([v.value for v in variables])
+    return ops.convert_to_numpy(value), [ops.convert_to_numpy(g) for g in gradients]
+
+
+def _train(model, x, steps=1):
+    """Trains for some steps with the points of `x` in their order; returns the last logs."""
+    history = model.fit(x, batch_size=len(x) // steps, shuffle=False, verbose=0).history
+    return {name: values[-1] for name, values in history.items()}
+
+
+def _same(a, b):
+    """Whether two lists of arrays or variables are equal, bit for bit."""
+    pairs = zip(a, b, strict=True)
+    return all(np.array_equal(ops.convert_to_numpy(v), ops.convert_to_numpy(w)) for v, w in pairs)
+
+
+def _converge(network):
+    """Makes every sigma of a network exact; returns the network."""
+    for layer in network.layers:
+        if isinstance(layer, bms_keras.SpectralNormalization):
+            for _ in range(100):
+                layer.power_iteration()
+    return network
+
+
+@pytest.fixture
+def x():
+    """24 points of the Grid."""
+    return synthetic.grid(24, seed=0).batch(0)
+
+
+@pytest.fixture
+def tiny_networks():
+    return _tiny_networks
+
+
+@pytest.fixture
+def tiny_model():
+    return _tiny_model
+
+
+@pytest.fixture
+def noise():
+    return _noise
+
+
+@pytest.fixture
+def value_and_gradients():
+    return _value_and_gradients
+
+
+@pytest.fixture
+def train():
+    return _train
+
+
+@pytest.fixture
+def same():
+    return _same
+
+
+@pytest.fixture
+def converge():
+    return _converge
+
+
+@pytest.fixture
+def one_turn():
+    """A BMS-VAE-GAN that plays the turn of one player only."""
+
+    class OneTurn(bms_keras.BMSVAEGAN):
+        def __init__(self, *args, turn, **kwargs):
+            self.turn = turn
+            super().__init__(*args, **kwargs)
+
+        def players(self):
+            return [player for player in super().players() if player.name == self.turn]
+
+    return OneTurn
+
+
+@pytest.fixture
+def mixed_bfloat16():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    yield
+    keras.config.set_dtype_policy("float32")
