@@ -3,10 +3,18 @@
 Each acts at the end of an epoch and counts in steps of the game.
 """
 
+import functools
+
 import keras
 from tensorboardX import SummaryWriter
 
 from bms_keras import checkpoint, plots
+
+
+@functools.cache
+def _writer(folder):
+    """One writer a folder: tensorboardX names files by the second, so two would share a file."""
+    return SummaryWriter(folder)
 
 
 class _EverySteps(keras.callbacks.Callback):
@@ -35,7 +43,7 @@ class Scalars(_EverySteps):
 
     def __init__(self, folder):
         super().__init__()
-        self.writer = SummaryWriter(str(folder))
+        self.writer = _writer(str(folder))
 
     def act(self, step, logs):
         for name, value in logs.items():
@@ -75,7 +83,7 @@ class SampleScatter(_EverySteps):
     def __init__(self, data, folder, every=1, n=2500):
         super().__init__(every)
         self.data = data
-        self.writer = SummaryWriter(str(folder))
+        self.writer = _writer(str(folder))
         self.n = n
 
     def act(self, step, logs):
@@ -96,7 +104,7 @@ class Evaluate(_EverySteps):
     def __init__(self, measure, folder, every=1):
         super().__init__(every)
         self.measure = measure
-        self.writer = SummaryWriter(str(folder))
+        self.writer = _writer(str(folder))
 
     def act(self, step, logs):
         for name, value in self.measure().items():

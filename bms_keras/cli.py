@@ -15,25 +15,25 @@ def run(main):
             rest = flags.FLAGS(argv)
             if rest[1:]:
                 raise flags.Error(f"unexpected arguments: {' '.join(rest[1:])}")
-        except BadInput as error:
-            _fail(1, error)
-        except (flags.Error, AttributeError, KeyError, OSError, SyntaxError, TypeError) as error:
+        except AttributeError as error:  # how a locked config refuses a field, with a suggestion
+            cause = error.args[0]
+            hint = " ".join(str(cause.args[0] if isinstance(cause, KeyError) else cause).split())
+            _fail(2, f"the config has no field {hint}")
+        except (flags.Error, TypeError, ValueError) as error:
             _fail(2, error)
         return rest
 
     def guarded(_):
         try:
             main()
-        except BadInput as error:
+        except (BadInput, OSError) as error:  # OSError: a missing config, a full disk
             _fail(1, error)
 
     app.run(guarded, flags_parser=parse)
 
 
 def _fail(status, error):
-    text = str(error)
-    if "Traceback" in text:  # ml_collections hands on the traceback of a config file as text
-        text = text.strip().splitlines()[-1].removeprefix(f"{BadInput.__module__}.BadInput: ")
-    line = " ".join(text.split())
-    print(f"{sys.argv[0]}: {line}", file=sys.stderr)
+    # ml_collections hands on what went wrong in a config file as several lines; the last says it.
+    line = str(error).strip().splitlines()[-1].strip()
+    print(f"{sys.argv[0]}: {line.removeprefix('bms_keras.errors.BadInput: ')}", file=sys.stderr)
     sys.exit(status)

@@ -5,7 +5,7 @@ import dataclasses
 import keras
 from ml_collections import ConfigDict
 
-from bms_keras import data, methods, networks
+from bms_keras import data, methods, metrics, networks
 from bms_keras.errors import BadInput
 from bms_keras.game import Game
 from bms_keras.optimizers import HoldThenDecay
@@ -49,7 +49,8 @@ def default_config(method, **objective):
                 "hold": 1.0,  # share of the steps at the full rate; then linearly to 0
             },
             "checkpoint_every": 1000,
-            "eval_every": 0,  # 0: only at the end
+            "eval_every": 0,  # 0: not while training
+            "eval_metrics": (),  # what is measured then; `eval.py` measures whatever applies
             "strategy": "none",
             "steps_per_execution": 1,
             "jit_compile": "auto",
@@ -82,6 +83,8 @@ def validate(config):
     require(config.jit_compile in JIT_COMPILE, "jit_compile", f"one of {', '.join(JIT_COMPILE)}")
     require(0 <= config.ema < 1, "ema", "in [0, 1), 0 for none")
     require(0 <= config.optimizer.hold <= 1, "optimizer.hold", "in [0, 1]")
+    for name in config.eval_metrics:
+        metrics.get(name)
     for field in config.optimizer:
         if field.endswith("learning_rate"):
             require(config.optimizer[field] > 0, f"optimizer.{field}", "above 0")

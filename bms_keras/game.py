@@ -77,6 +77,8 @@ class Game(TakesTurns, keras.Model):
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.trackers = {}
         self.built = True
+        for _ in range(10):  # so that sigma is right from the first step on
+            self._power_iteration(self.networks.values())
 
     # What a method says.
 
@@ -140,7 +142,10 @@ class Game(TakesTurns, keras.Model):
 
     def begin_turn(self, player):
         """One power iteration for each spectrally normalised layer that the player trains."""
-        for network in player.networks:
+        self._power_iteration(player.networks)
+
+    def _power_iteration(self, networks):
+        for network in networks:
             for layer in network._flatten_layers():
                 if isinstance(layer, SpectralNormalization):
                     layer.power_iteration()

@@ -35,10 +35,10 @@ def train(config, workdir):
 
 def _fit(built, config, workdir, start):
     model, data = built.model, built.data
-    names = metrics.applicable(model, data)
+    functions = [metrics.get(name) for name in config.eval_metrics]
 
     def measure():
-        return {k: v for name in names for k, v in metrics.get(name)(model, data).items()}
+        return {k: v for function in functions for k, v in function(model, data).items()}
 
     actions = [
         callbacks.Scalars(workdir.tensorboard),

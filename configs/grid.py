@@ -4,17 +4,16 @@ from bms_keras.experiment import default_config
 
 
 def get_config(method="bms_vae_gan"):
-    config = default_config(method, lambda_=8.0)
-    config.steps = 30_000
-    config.batch_size = 64
-    config.ema = 0.999
+    config = default_config(method, lambda_=4.0)
+    config.steps = 60_000
+    config.batch_size = 128
     config.data.source = "grid"
     config.networks = {
         "family": "mlp",
         "latent_dim": 32,
         "recognition": (128, 128),
         "generator": (128, 128),
-        "image_critic": (512,),
+        "image_critic": (128, 128),
         "latent_critic": (128, 128),
         "lipschitz": 300.0,
         "input_scale": 4.0,
@@ -24,10 +23,11 @@ def get_config(method="bms_vae_gan"):
         image_critic_learning_rate=1e-3,
         latent_critic_learning_rate=3e-3,
         beta_1=0.5,
-        hold=0.5,
+        hold=0.2,
     )
     config.checkpoint_every = 1000
     config.eval_every = 5000
+    config.eval_metrics = ("modes",)
     config.steps_per_execution = 100
     config.jit_compile = "on"
     return config

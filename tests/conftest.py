@@ -1,6 +1,9 @@
 """Tiny networks and data. Weights come from numpy, so they are the same on every backend."""
 
+import atexit
 import os
+import shutil
+import tempfile
 import types
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -13,6 +16,15 @@ from keras import ops
 import bms_keras
 from bms_keras.data import synthetic
 from bms_keras.networks import mlp
+
+if keras.backend.backend() == "jax":  # its compiler takes most of the tests' time
+    import jax
+
+    cache = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, cache, ignore_errors=True)
+    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+    jax.config.update("jax_compilation_cache_dir", cache)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 HYBRID = ("recognition", "generator", "image_critic", "latent_critic")
 LATENT = 4
@@ -69,7 +81,7 @@ def _value_and_gradients(function, variables):
             with keras.StatelessScope(list(zip(variables, values, strict=True))):
                 return function()
 
-        value, gradients = jax.value_and_grad(stateless)([v.value for v in variables])
+        value, gradients = jax.jit(jax.value_and_grad(stateless))([v.value for v in variables])
     return ops.convert_to_numpy(value), [ops.convert_to_numpy(g) for g in gradients]
 
 

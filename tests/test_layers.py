@@ -109,7 +109,7 @@ def test_output_is_that_of_the_plain_layer_with_the_normalised_kernel(kind, use_
     plain.set_weights([kernel / largest_singular_value(layer, kernel), *bias])
     expected = ops.convert_to_numpy(plain(x))
     np.testing.assert_allclose(layer(x), expected, rtol=1e-3, atol=1e-4)
-    assert layer.compute_output_shape(x.shape) == expected.shape
+    assert tuple(layer.compute_output_shape(x.shape)) == expected.shape
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -127,9 +127,7 @@ def test_mixed_precision_keeps_a_float32_kernel(kind, same):
     assert {w.dtype for w in layer.weights} == {"float32"}
     sigma = layer.sigma()
     assert keras.backend.standardize_dtype(sigma.dtype) == "float32"
-    np.testing.assert_allclose(
-        sigma, largest_singular_value(layer, layer.layer.kernel), rtol=1e-3
-    )
+    np.testing.assert_allclose(sigma, largest_singular_value(layer, layer.layer.kernel), rtol=1e-3)
     output = network(x, training=True)
     assert keras.backend.standardize_dtype(output.dtype) == "bfloat16"
     assert same(layer.get_weights(), before)

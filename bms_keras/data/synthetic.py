@@ -61,11 +61,19 @@ def ring(batch_size, seed):
     return Mixture(np.stack([np.cos(angles), np.sin(angles)], -1), 0.01, batch_size, seed)
 
 
-def _tf_data(mixture, start, stop):
+def _tf_data(mixture, start, stop, block=100):
+    """Batches are drawn a block at a time: crossing from TensorFlow to Python costs as much as a
+    whole step of such small networks."""
     import tensorflow as tf
 
-    def batch(step):
-        x = tf.numpy_function(lambda s: mixture.batch(int(s)), [step], tf.float32)
-        return tf.ensure_shape(x, (mixture.batch_size, *mixture.shape))
+    def batches(first):
+        steps = range(int(first), min(int(first) + block, stop))
+        return np.stack([mixture.batch(step) for step in steps])
 
-    return tf.data.Dataset.range(start, stop).map(batch).prefetch(tf.data.AUTOTUNE)
+    def draw(first):
+        x = tf.numpy_function(batches, [first], tf.float32)
+        return tf.ensure_shape(x, (None, mixture.batch_size, *mixture.shape))
+
+    blocks = tf.data.Dataset.range(start, stop, block).map(draw).prefetch(1)
+    dataset = blocks.unbatch()
+    return dataset.apply(tf.data.experimental.assert_cardinality(stop - start))

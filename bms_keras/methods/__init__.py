@@ -35,7 +35,12 @@ def _bms(summary, networks=_HYBRID, samples=1, spectral_norm=False, **objective)
     """A special case of BMS-VAE-GAN; terms whose critic is missing have no weight to set."""
     terms = {"lambda_": 1.0, "divergence_weight": 1.0, "norm": 1}
     if "image_critic" in networks:
-        terms |= {"alpha": 1.0, "prior_weight": 1.0, "critic_loss": "hinge"}
+        terms |= {
+            "alpha": 1.0,
+            "prior_weight": 1.0,
+            "critic_loss": "hinge",
+            "critic_to_recognition": False,
+        }
     return Method(summary, BMSVAEGAN, networks, samples, spectral_norm, terms | objective)
 
 
@@ -51,7 +56,12 @@ METHODS = {
     "bms_vae": _bms(
         "best of T samples, no image critic", (*_AUTOENCODER, "latent_critic"), samples=10
     ),
-    "wae": _bms("Wasserstein autoencoder, MMD to the prior", _AUTOENCODER, prior="mmd"),
+    "wae": _bms(
+        "Wasserstein autoencoder, MMD to the prior",
+        _AUTOENCODER,
+        prior="mmd",
+        divergence_weight=10.0,  # the lambda of Tolstikhin et al. 2018
+    ),
     "wae_gan": _bms("Wasserstein autoencoder, latent critic", (*_AUTOENCODER, "latent_critic")),
 }
 

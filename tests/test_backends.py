@@ -1,0 +1,111 @@
+"""Both backends compute the same losses and take the same steps; JAX needs no TensorFlow."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from bms_keras.backends import standard_normal
+
+BACKEND = keras.backend.backend()
+OTHER = {"tensorflow": "jax", "jax": "tensorflow"}[BACKEND]
+TESTS = Path(__file__).parent
+
+
+def play():
+    """The losses of a tiny model, and its weights after three steps, from numpy's noise."""
+    import conftest
+
+    from bms_keras.data import synthetic
+
+    optimizers = {
+        name: keras.optimizers.SGD(0.1) for name in ("generator", "image_critic", "latent_critic")
+    }
+    model = conftest._tiny_model(samples=5, ema=0.5, optimizers=optimizers)
+    model.prior = conftest._noise
+    x = synthetic.grid(24, seed=0).batch(0)
+    losses = {player.name: float(player.loss(x)[0]) for player in model.players()}
+    logs = conftest._train(model, np.tile(x, (3, 1)), steps=3)
+    weights = [w.tolist() for w in model.get_weights()]
+    return {"losses": losses, "logs": logs, "weights": weights}
+
+
+def python(code, backend):
+    """Runs code in a fresh interpreter; returns what its last line of output holds."""
+    paths = os.pathsep.join([str(TESTS), str(TESTS.parent)])
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+@pytest.mark.skipif(not importlib.util.find_spec(OTHER), reason=f"{OTHER} is not installed")
+def test_both_backends_give_the_same_losses_and_steps():
+    here = play()
+    there = python("import json, test_backends as t; print(json.dumps(t.play()))", OTHER)
+    assert len(here["losses"]) == 3
+    for kind in ("losses", "logs"):
+        assert here[kind].keys() == there[kind].keys()
+        for name, value in here[kind].items():
+            np.testing.assert_allclose(value, there[kind][name], rtol=1e-4, err_msg=name)
+    for weight, other in zip(here["weights"], there["weights"], strict=True):
+        np.testing.assert_allclose(weight, other, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="shows JAX alone")
+def test_jax_needs_no_tensorflow():
+    """Training, saving, loading and sampling, where TensorFlow cannot be imported."""
+    code = """
+import sys
+
+class NoTensorFlow:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "tensorflow":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, NoTensorFlow())
+import json, conftest, keras, numpy as np, tempfile
+from bms_keras.data import synthetic
+model = conftest._tiny_model(ema=0.5)
+model.fit(synthetic.grid(8, seed=0).batches(0, 2), verbose=0)
+with tempfile.TemporaryDirectory() as folder:
+    model.save(folder + "/m.keras")
+    model = keras.models.load_model(folder + "/m.keras")
+print(json.dumps(model.sample(3, seed=0).shape))
+"""
+    assert python(code, "jax") == [3, 2]
+
+
+def test_standard_normal():
+    noise = ops.convert_to_numpy(standard_normal((200, 100), 0))
+    assert noise.dtype == "float32"
+    np.testing.assert_allclose([noise.mean(), noise.std()], [0, 1], atol=0.03)
+    np.testing.assert_allclose((np.abs(noise) < 1).mean(), 0.6827, atol=0.01)
+
+
+def test_noise_is_a_function_of_its_seed():
+    first, second, other = (ops.convert_to_numpy(standard_normal((8, 4), s)) for s in (1, 1, 2))
+    np.testing.assert_array_equal(first, second)
+    assert not np.any(first == other)
+
+
+def test_a_seed_generator_gives_fresh_noise_that_can_be_replayed():
+    def draws():
+        seed = keras.random.SeedGenerator(3)
+        return [ops.convert_to_numpy(standard_normal((8, 4), seed)) for _ in range(2)]
+
+    first, second = draws()
+    assert not np.any(first == second)
+    np.testing.assert_array_equal(draws(), [first, second])

@@ -1,0 +1,123 @@
+"""The command lines end to end, on the backend under test."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+TINY = [f"--config.networks.{name}=8" for name in ("generator", "recognition", "image_critic")]
+QUICK = [*TINY, "--config.batch_size=8", "--config.checkpoint_every=20", "--config.eval_every=0"]
+
+
+def run(script, *flags, **environment):
+    environment = {"KERAS_BACKEND": keras.backend.backend()} | environment
+    return subprocess.run(
+        [sys.executable, str(ROOT / script), *flags],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def error_line(result):
+    """The one line of a refusal; fails on a traceback, on more lines and on success."""
+    assert result.returncode in (1, 2), result.stderr
+    assert "Traceback" not in result.stderr
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith(("train", "eval"))]
+    return line
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory):
+    """A short run of Grid, stopped at step 40 and gone on with to step 50."""
+    workdir = tmp_path_factory.mktemp("runs") / "grid"
+    for steps in (40, 50):
+        flags = ["--config=configs/grid.py", f"--workdir={workdir}", f"--config.steps={steps}"]
+        result = run("train.py", *flags, *QUICK)
+        assert result.returncode == 0, result.stderr
+    assert "step 40 of 50" in result.stdout
+    return workdir
+
+
+def test_the_workdir_is_complete(workdir):
+    assert json.loads((workdir / "config.json").read_text())["steps"] == 50
+    names = sorted(path.name for path in (workdir / "checkpoints").iterdir())
+    assert names == [f"step_{step:09d}.npz" for step in (20, 40, 50)]
+    assert list((workdir / "tensorboard").glob("events*"))
+    assert (workdir / "samples" / "samples.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_eval_ends_in_a_json_line(workdir):
+    result = run("eval.py", f"--workdir={workdir}", "--metrics=modes")
+    assert result.returncode == 0, result.stderr
+    record = json.loads(result.stdout.splitlines()[-1])
+    assert record["method"] == "bms_vae_gan"
+    assert (record["step"], record["seed"], record["samples"]) == (50, 0, 10)
+    assert 0 <= record["modes"] <= 25
+    assert 0 <= record["high_quality_percent"] <= 100
+    assert "latent_auc" not in record
+    assert json.loads((workdir / "metrics.jsonl").read_text().splitlines()[-1]) == record
+    for table in ("table2", "table3"):
+        assert (workdir / "samples" / f"{table}.png").exists()
+
+
+def test_another_config_is_refused_and_changes_nothing(workdir):
+    before = {path: path.stat().st_mtime_ns for path in workdir.rglob("*")}
+    flags = ["--config=configs/grid.py", f"--workdir={workdir}", "--config.steps=60", *QUICK]
+    line = error_line(run("train.py", *flags, "--config.samples=5"))
+    assert "samples: 10 there, 5 now" in line
+    assert before == {path: path.stat().st_mtime_ns for path in workdir.rglob("*")}
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--config=configs/grid.py:vae"], "method must be one of bms_vae_gan, "),
+        (["--config=configs/grid.py", "--config.lamda=1"], "no field 'lamda'"),
+        (["--config=configs/grid.py", "--config.objective.lamda=1"], 'instead of "lamda"'),
+        (["--config=configs/grid.py", "--config.samples=0"], "at least 1. Received: 0"),
+        (["--config=configs/grid.py", "--config.batch_size=-8"], "at least 1. Received: -8"),
+        (["--config=configs/grid.py", "--config.steps=many"], "many"),
+        (["--config=configs/grid.py", "--config.data.source=mars"], "grid, ring. Received: 'mars'"),
+        (["--config=configs/none.py"], "configs/none.py"),
+        (["--config=configs/grid.py", "grid"], "unexpected arguments: grid"),
+        ([], "config"),
+    ],
+)
+def test_bad_flags_get_one_line(tmp_path, flags, message):
+    assert message in error_line(run("train.py", f"--workdir={tmp_path / 'new'}", *flags))
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_unknown_backend_gets_one_line():
+    line = error_line(run("train.py", "--config=configs/grid.py", KERAS_BACKEND="abacus"))
+    assert "'tensorflow' or 'jax'" in line
+    assert "abacus" in line
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--workdir=nowhere"], "holds no run"),
+        (["--workdir=nowhere", "--metrics=beauty"], "among modes, latent. Received: 'beauty'"),
+        ([], "workdir"),
+    ],
+)
+def test_bad_evaluations_get_one_line(flags, message):
+    assert message in error_line(run("eval.py", *flags))
+
+
+def test_runs_on_other_data_are_not_drawn_together(workdir, tmp_path):
+    flags = ["--config=configs/ring.py", f"--workdir={tmp_path}", "--config.steps=1", *QUICK]
+    assert run("train.py", *flags).returncode == 0
+    line = error_line(
+        run("eval.py", f"--workdir={workdir}", f"--compare={tmp_path}", "--metrics=modes")
+    )
+    assert "is a run on 'ring', not on 'grid'" in line

@@ -1,0 +1,96 @@
+"""The dense networks have the sizes that were asked for, and the critic the Lipschitz constant."""
+
+import keras
+import numpy as np
+import pytest
+from conftest import CONFIG, HYBRID, LATENT
+
+import bms_keras
+from bms_keras import networks
+from bms_keras.networks import mlp
+
+
+def kernels(network):
+    return [w.shape for w in network.trainable_weights if len(w.shape) == 2]
+
+
+def test_shapes():
+    built = mlp.build(CONFIG, (3,), HYBRID, spectral_norm=True)
+    assert {name: (n.input_shape, n.output_shape) for name, n in built.items()} == {
+        "recognition": ((None, 3), (None, 2 * LATENT)),
+        "generator": ((None, LATENT), (None, 3)),
+        "image_critic": ((None, 3), (None, 1)),
+        "latent_critic": ((None, LATENT), (None, 1)),
+    }
+    assert kernels(built["generator"]) == [(LATENT, 8), (8, 8), (8, 3)]
+    assert kernels(built["image_critic"]) == [(3, 8), (8, 1)]
+
+
+def test_only_the_networks_that_were_asked_for():
+    assert list(mlp.build(CONFIG, (2,), ("generator",), spectral_norm=False)) == ["generator"]
+
+
+@pytest.mark.parametrize("spectral_norm", [True, False])
+def test_only_the_image_critic_is_normalised(spectral_norm):
+    def normalized(network):
+        return [isinstance(layer, bms_keras.SpectralNormalization) for layer in network.layers]
+
+    built = mlp.build(CONFIG, (2,), HYBRID, spectral_norm)
+    assert sum(normalized(built["image_critic"])) == (2 if spectral_norm else 0)
+    for name in ("recognition", "generator", "latent_critic"):
+        assert not any(normalized(built[name]))
+
+
+def test_critic_is_as_steep_as_it_may_be_and_no_steeper(converge):
+    critic = converge(mlp.lipschitz_critic(2, (8,), lipschitz=10.0, scale=4.0))
+    rng = np.random.default_rng(0)
+    x, step = rng.standard_normal((2, 5000, 2)).astype("float32")
+    step *= 0.01 / np.linalg.norm(step, axis=1, keepdims=True)
+    difference = critic.predict(x + step, verbose=0) - critic.predict(x, verbose=0)
+    slope = np.abs(difference)[:, 0] / 0.01
+    assert slope.max() < 10.01
+    assert slope.max() > 0.5  # without K / c and c it would be at most 1
+
+
+def test_input_scale_moves_the_bends_and_not_the_slopes(converge):
+    """D(x) = (K / c) f(c x): with no biases f is homogeneous, and c drops out."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((5, 2)).astype("float32")
+    critics = [mlp.lipschitz_critic(2, (8,), 10.0, scale) for scale in (1.0, 4.0)]
+    for critic in critics:
+        rng = np.random.default_rng(1)
+        weights = [rng.standard_normal(w.shape) * (w.ndim > 1) for w in critic.get_weights()]
+        critic.set_weights(weights)
+        converge(critic)
+    one, four = (critic.predict(x, verbose=0) for critic in critics)
+    np.testing.assert_allclose(one, four, rtol=1e-4, atol=1e-4)
+
+
+def test_initial_weights_are_uniform_by_fan_in():
+    network = mlp.perceptron(100, (400,), 25)
+    hidden, hidden_bias, output, output_bias = network.get_weights()
+    for weights, bound in [(hidden, 0.1), (hidden_bias, 0.1), (output, 0.05), (output_bias, 0.05)]:
+        assert np.abs(weights).max() <= bound
+        np.testing.assert_allclose(np.abs(weights).mean(), bound / 2, rtol=0.5)
+
+
+@pytest.mark.usefixtures("mixed_bfloat16")
+def test_outputs_are_float32_under_mixed_precision():
+    for network in mlp.build(CONFIG, (2,), HYBRID, spectral_norm=True).values():
+        y = network(np.ones((3, network.input_shape[-1]), "float32"))
+        assert keras.backend.standardize_dtype(y.dtype) == "float32"
+        assert {w.dtype for w in network.weights} == {"float32"}
+
+
+@pytest.mark.parametrize("shape", [(32, 32, 3), ()])
+def test_images_are_refused(shape):
+    with pytest.raises(bms_keras.BadInput, match="'mlp' needs points of shape"):
+        mlp.build(CONFIG, shape, HYBRID, spectral_norm=True)
+
+
+def test_unknown_family_is_refused():
+    class Config:
+        family = "transformer"
+
+    with pytest.raises(bms_keras.BadInput, match=r"mlp.*Received: 'transformer'"):
+        networks.build(Config, (2,), HYBRID, spectral_norm=True)

@@ -1,0 +1,30 @@
+"""The pictures show what they are given."""
+
+import numpy as np
+from test_experiment import config
+
+from bms_keras import experiment, plots
+from bms_keras.data import synthetic
+
+
+def color_count(figure, color):
+    rgb = tuple(int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return int((plots.pixels(figure) == rgb).all(-1).sum())
+
+
+def test_scatter_draws_samples_over_modes():
+    data = synthetic.grid(1, seed=0)
+    empty = plots.scatter(data, {"nothing": np.zeros((0, 2))})
+    full = plots.scatter(data, {"nothing": np.zeros((0, 2)), "target": data.points(500)})
+    assert color_count(empty, plots.TRUE) > 100
+    assert color_count(empty, plots.SAMPLE) == 0
+    assert color_count(full, plots.SAMPLE) > 100
+    assert [axes.get_title() for axes in full.axes] == ["nothing", "target"]
+
+
+def test_latent_space_marks_what_the_posterior_misses():
+    built = experiment.build(config())
+    figure, shares = plots.latent_space(built.data, {"untrained": built.model}, points=60)
+    assert 0 < shares["untrained"] <= 100
+    assert color_count(figure, plots.MISSED) > 0
+    assert figure.axes[0].get_title().startswith("untrained: ")
