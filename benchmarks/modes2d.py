@@ -2,8 +2,9 @@
 
     python benchmarks/modes2d.py --methods=bms_vae_gan,alpha_gan_sn --seeds=1000,1001,1002
 
-With `--jobs=2` two runs share the machine, with a core each. Runs that are done are not repeated, so the command can be stopped and called again. The results
-go to `--out` as JSON (one record a run) and to the screen as a Markdown table.
+With `--jobs=2` two runs share the machine, with a core each. Runs that are done are not repeated,
+so the command can be stopped and called again. The results go to `--out` as JSON (one record a
+run) and to the screen as a Markdown table.
 """
 
 import concurrent.futures
@@ -89,15 +90,16 @@ def main(_):
     known = json.loads(out.read_text())["runs"] if out.exists() else []
     identity = lambda r: (r["data"], r["method"], r["samples"], r["seed"])  # noqa: E731
     records = {identity(record): record for record in known}
-    for seed, data, method in itertools.product(SEEDS.value, DATA.value, METHODS.value):
-        record = run(data, method, seed)
-        records[identity(record)] = record
-        out.parent.mkdir(parents=True, exist_ok=True)
-        machine = (
-            f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
-        )
-        ordered = [records[key] for key in sorted(records)]
-        out.write_text(json.dumps({"machine": machine, "runs": ordered}, indent=1) + "\n")
+    if JOBS.value > 1:
+        os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
+    seeds_first = itertools.product(SEEDS.value, DATA.value, METHODS.value)
+    machine = f"{os.cpu_count()} cores, {JOBS.value} runs at a time, {platform.machine()}"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with concurrent.futures.ThreadPoolExecutor(JOBS.value) as pool:
+        for record in pool.map(lambda job: run(job[1], job[2], job[0]), seeds_first):
+            records[identity(record)] = record
+            ordered = [records[key] for key in sorted(records)]
+            out.write_text(json.dumps({"machine": machine, "runs": ordered}, indent=1) + "\n")
     print(table(list(records.values())))
 
 
