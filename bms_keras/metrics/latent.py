@@ -1,10 +1,14 @@
 """Latent match: how far the aggregate posterior q(z) is from the prior p(z)."""
 
+import warnings
+
 import numpy as np
 from keras import ops
 from scipy.special import logsumexp
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import roc_auc_score
 from sklearn.neural_network import MLPClassifier
+from threadpoolctl import threadpool_limits
 
 from bms_keras import objectives
 
@@ -27,7 +31,8 @@ def latent_match(q, p, seed=0):
     train, test = np.concatenate([q[:half], p[:half]]), np.concatenate([q[half:], p[half:]])
     labels = np.repeat([1, 0], half), np.repeat([1, 0], [len(q) - half, len(p) - half])
     classifier = MLPClassifier((128, 128), batch_size=250, max_iter=20, random_state=seed)
-    with _no_convergence_warning():
+    with threadpool_limits(1), warnings.catch_warnings():  # threads only slow such small layers
+        warnings.simplefilter("ignore", ConvergenceWarning)  # 20 epochs are what we ask for
         classifier.fit(train, labels[0])
     score = classifier.predict_proba(test)[:, 1]
     mmd = objectives.mmd(*(ops.convert_to_tensor(z[:2000], "float32") for z in (q, p)))
@@ -72,11 +77,3 @@ def missed_by_posterior(z, mean, log_variance, quantile=0.01):
     prior = np.random.default_rng(0).standard_normal((100_000, z.shape[1]))
     log_p = -0.5 * np.sum(prior**2 + np.log(2 * np.pi), -1)
     return log_aggregate_posterior(z, mean, log_variance) < np.quantile(log_p, quantile)
-
-
-def _no_convergence_warning():
-    import warnings
-
-    from sklearn.exceptions import ConvergenceWarning
-
-    return warnings.catch_warnings(action="ignore", category=ConvergenceWarning)
