@@ -13,7 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 try:
     from bms_keras import cli, evaluation
 except ImportError as error:
-    sys.exit(f"{sys.argv[0]}: {error}")
+    sys.exit(f"eval.py: {error}")
 from absl import flags
 
 WORKDIR = flags.DEFINE_string("workdir", None, "The folder of the run.")

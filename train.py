@@ -12,7 +12,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's greetings hid
 try:
     from bms_keras import cli, training
 except ImportError as error:
-    sys.exit(f"{sys.argv[0]}: {error}")
+    sys.exit(f"train.py: {error}")
 from absl import flags
 from ml_collections import config_flags
 

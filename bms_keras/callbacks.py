@@ -3,18 +3,16 @@
 Each acts at the end of an epoch and counts in steps of the game.
 """
 
-import functools
+import itertools
+import os
 
 import keras
 from tensorboardX import SummaryWriter
 
 from bms_keras import checkpoint, plots
 
-
-@functools.cache
-def _writer(folder):
-    """One writer a folder: tensorboardX names files by the second, so two would share a file."""
-    return SummaryWriter(folder)
+_WRITERS = {}
+_COUNT = itertools.count()
 
 
 class _EverySteps(keras.callbacks.Callback):
@@ -34,24 +32,42 @@ class _EverySteps(keras.callbacks.Callback):
             self.act(step, logs or {})
 
 
-class Scalars(_EverySteps):
+class _ToTensorBoard(_EverySteps):
+    """Writes to TensorBoard's event files. Callbacks of one folder share one file.
+
+    Args:
+        folder: Where the event files go.
+        every: See `_EverySteps`.
+    """
+
+    def __init__(self, folder, every=1):
+        super().__init__(every)
+        self.folder = str(folder)
+
+    @property
+    def writer(self):
+        if self.folder not in _WRITERS:  # tensorboardX names files by the second: add what differs
+            suffix = f".{os.getpid()}.{next(_COUNT)}"
+            _WRITERS[self.folder] = SummaryWriter(
+                self.folder, flush_secs=10, filename_suffix=suffix
+            )
+        return _WRITERS[self.folder]
+
+    def on_train_end(self, logs=None):
+        if self.folder in _WRITERS:
+            _WRITERS.pop(self.folder).close()  # `flush` would not wait for the writer's queue
+
+
+class Scalars(_ToTensorBoard):
     """Writes the logs of each epoch as TensorBoard scalars. Needs no TensorFlow.
 
     Args:
         folder: Where the event files go.
     """
 
-    def __init__(self, folder):
-        super().__init__()
-        self.writer = _writer(str(folder))
-
     def act(self, step, logs):
         for name, value in logs.items():
             self.writer.add_scalar(name, value, step)
-        self.writer.flush()
-
-    def on_train_end(self, logs=None):
-        self.writer.flush()
 
 
 class Checkpoint(_EverySteps):
@@ -70,7 +86,7 @@ class Checkpoint(_EverySteps):
         checkpoint.save(self.model, self.folder)
 
 
-class SampleScatter(_EverySteps):
+class SampleScatter(_ToTensorBoard):
     """Draws samples of a 2D model over the true modes, as a TensorBoard image.
 
     Args:
@@ -81,18 +97,16 @@ class SampleScatter(_EverySteps):
     """
 
     def __init__(self, data, folder, every=1, n=2500):
-        super().__init__(every)
+        super().__init__(folder, every)
         self.data = data
-        self.writer = _writer(str(folder))
         self.n = n
 
     def act(self, step, logs):
         figure = plots.scatter(self.data, {"samples": self.model.sample(self.n, seed=0)})
         self.writer.add_image("samples", plots.pixels(figure), step, dataformats="HWC")
-        self.writer.flush()
 
 
-class Evaluate(_EverySteps):
+class Evaluate(_ToTensorBoard):
     """Measures the model during training; the numbers go to the logs and to TensorBoard.
 
     Args:
@@ -102,12 +116,10 @@ class Evaluate(_EverySteps):
     """
 
     def __init__(self, measure, folder, every=1):
-        super().__init__(every)
+        super().__init__(folder, every)
         self.measure = measure
-        self.writer = _writer(str(folder))
 
     def act(self, step, logs):
         for name, value in self.measure().items():
             if value is not None:
                 self.writer.add_scalar(f"eval/{name}", value, step)
-        self.writer.flush()

@@ -1,5 +1,6 @@
 """What `train.py` and `eval.py` share: bad input ends in one line, without a traceback."""
 
+import os
 import sys
 
 from absl import app, flags
@@ -35,5 +36,8 @@ def run(main):
 def _fail(status, error):
     # ml_collections hands on what went wrong in a config file as several lines; the last says it.
     line = str(error).strip().splitlines()[-1].strip()
-    print(f"{sys.argv[0]}: {line.removeprefix('bms_keras.errors.BadInput: ')}", file=sys.stderr)
+    print(
+        f"{os.path.basename(sys.argv[0])}: {line.removeprefix('bms_keras.errors.BadInput: ')}",
+        file=sys.stderr,
+    )
     sys.exit(status)

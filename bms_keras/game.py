@@ -7,7 +7,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from bms_keras.backends import TakesTurns, standard_normal
+from bms_keras.backends import TakesTurns, result_names, standard_normal
 from bms_keras.layers import SpectralNormalization
 from bms_keras.optimizers import PlayerOptimizers
 
@@ -105,10 +105,10 @@ class Game(TakesTurns, keras.Model):
             optimizers = {name: keras.optimizers.Adam(2e-4, 0.0, 0.9) for name in players}
         if not isinstance(optimizers, PlayerOptimizers):
             optimizers = PlayerOptimizers(optimizers)
-        if set(optimizers.optimizers) != set(players):
+        if set(optimizers.by_player) != set(players):
             raise ValueError(
                 f"optimizers must name the players {sorted(players)}. "
-                f"Received: {sorted(optimizers.optimizers)}"
+                f"Received: {sorted(optimizers.by_player)}"
             )
         optimizers.build({name: player.trainable_variables for name, player in players.items()})
         super().compile(optimizer=optimizers, auto_scale_loss=False, **kwargs)
@@ -125,8 +125,8 @@ class Game(TakesTurns, keras.Model):
         names = ["loss"]
         with keras.StatelessScope():
             for player in self.players():
-                _, terms = player.loss(x)
-                names += [f"{player.name}/loss", *(f"{player.name}/{term}" for term in terms)]
+                terms = ["loss", *result_names(player.loss, x)]
+                names += [f"{player.name}/{term}" for term in terms]
         return names
 
     @property
@@ -189,7 +189,12 @@ class Game(TakesTurns, keras.Model):
 
         Returns:
             float32 array of shape `(n, *data_shape)`.
+
+        Raises:
+            ValueError: If `n` is negative.
         """
+        if n < 0:
+            raise ValueError(f"n must be at least 0. Received: n={n}")
         if n == 0:
             return np.zeros((0, *self.data_shape), "float32")
         z = standard_normal((n, self.latent_dim), fresh_seed(seed))
@@ -215,7 +220,7 @@ class Game(TakesTurns, keras.Model):
 
 def fresh_seed(seed):
     """The seed, or one that the operating system draws."""
-    return int.from_bytes(os.urandom(3)) if seed is None else seed
+    return int.from_bytes(os.urandom(3)) if seed is None else int(seed)
 
 
 def _frozen_copy(network):

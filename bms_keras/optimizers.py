@@ -35,7 +35,10 @@ class PlayerOptimizers(keras.optimizers.Optimizer):
     counts the steps of the game; each player's optimizer counts that player's turns.
 
     Args:
-        optimizers: Dictionary from a player's name to its `keras.optimizers.Optimizer`.
+        by_player: Dictionary from a player's name to its own `keras.optimizers.Optimizer`.
+
+    Raises:
+        ValueError: If two players share an optimizer.
 
     Example:
 
@@ -44,12 +47,17 @@ class PlayerOptimizers(keras.optimizers.Optimizer):
     >>> both["generator"].learning_rate
     """
 
-    def __init__(self, optimizers, name="players"):
+    def __init__(self, by_player, name="players"):
         super().__init__(learning_rate=0.0, name=name)  # that rate is never used
-        self.optimizers = dict(optimizers)
+        if len({id(optimizer) for optimizer in by_player.values()}) < len(by_player):
+            raise ValueError(f"Each player needs an optimizer of its own. Received: {by_player}")
+        # Not `self.optimizers`, by which Keras's callbacks know their own MultiOptimizer.
+        self.by_player = dict(by_player)
+        rates = [float(optimizer.learning_rate) for optimizer in by_player.values()]
+        self._ratios = [rate / rates[0] if rates[0] else 1.0 for rate in rates]
 
     def __getitem__(self, player):
-        return self.optimizers[player]
+        return self.by_player[player]
 
     def build(self, trainable_variables):
         """Builds each player's optimizer.
@@ -62,24 +70,23 @@ class PlayerOptimizers(keras.optimizers.Optimizer):
         if self.built:
             return
         for player, variables in trainable_variables.items():
-            self.optimizers[player].build(variables)
+            self.by_player[player].build(variables)
         self.built = True
 
     @property
     def learning_rate(self):
-        """The first player's learning rate; setting it scales every player's by the same factor."""
-        return next(iter(self.optimizers.values())).learning_rate
+        """The first player's learning rate; the others keep their ratio to it when it is set."""
+        return next(iter(self.by_player.values())).learning_rate
 
     @learning_rate.setter
     def learning_rate(self, value):
-        factor = float(value) / float(self.learning_rate)
-        for optimizer in self.optimizers.values():
-            optimizer.learning_rate = float(optimizer.learning_rate) * factor
+        for optimizer, ratio in zip(self.by_player.values(), self._ratios, strict=True):
+            optimizer.learning_rate = float(value) * ratio
 
     @property
     def variables(self):
         own = [self.iterations]
-        return own + [v for optimizer in self.optimizers.values() for v in optimizer.variables]
+        return own + [v for optimizer in self.by_player.values() for v in optimizer.variables]
 
     def save_own_variables(self, store):
         store["iterations"] = self.iterations.numpy()  # the players' optimizers save themselves
@@ -93,7 +100,7 @@ class PlayerOptimizers(keras.optimizers.Optimizer):
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
         return {
-            "optimizers": {name: serialize(o) for name, o in self.optimizers.items()},
+            "by_player": {name: serialize(o) for name, o in self.by_player.items()},
             "name": self.name,
         }
 
@@ -101,7 +108,7 @@ class PlayerOptimizers(keras.optimizers.Optimizer):
     def from_config(cls, config, custom_objects=None):
         config = dict(config)
         deserialize = keras.saving.deserialize_keras_object
-        config["optimizers"] = {
-            name: deserialize(o, custom_objects) for name, o in config["optimizers"].items()
+        config["by_player"] = {
+            name: deserialize(o, custom_objects) for name, o in config["by_player"].items()
         }
         return cls(**config)

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
 
 from bms_keras.metrics.latent import missed_by_posterior
 
@@ -54,7 +55,8 @@ def latent_space(data, models, points=1000, seed=0):
         q = (mean + np.exp(log_variance / 2) * rng.standard_normal(mean.shape))[:points]
         missed = missed_by_posterior(z, mean, log_variance)
         shares[title] = 100 * float(missed.mean())
-        embedded = TSNE(random_state=seed).fit_transform(np.concatenate([q, z]))
+        with threadpool_limits(1):  # its threads wait by spinning, which hurts on busy machines
+            embedded = TSNE(random_state=seed).fit_transform(np.concatenate([q, z]))
         x = data.unscaled(model(z.astype("float32")))
         top, bottom = column
         _modes(bottom, data)

@@ -148,7 +148,7 @@ def test_selected_samples_give_the_gradient_of_all(
 
 def test_selected_samples_are_the_best_and_the_least_realistic(tiny_model, x):
     model = tiny_model(samples=10)
-    z = ops.convert_to_numpy(model.posterior(x))
+    z = ops.convert_to_numpy(model.posterior(x, 10))
     x_i = np.stack([model.generator.predict(each, verbose=0) for each in z])
     best = np.abs(x_i - x).mean(-1).argmin(0)
     worst = np.stack([model.image_critic.predict(each, verbose=0)[:, 0] for each in x_i]).argmin(0)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import bms_keras
+from bms_keras.optimizers import HoldThenDecay
 
 NAMES = ("generator", "image_critic", "latent_critic")
 
@@ -148,3 +149,24 @@ def test_any_optimizer_may_play(tiny_model, x, train, kind):
     before = values(variables)
     train(model, x)
     assert all(np.any(a != b) for a, b in zip(values(variables), before, strict=True))
+
+
+def test_hold_then_decay():
+    schedule = HoldThenDecay(2.0, 100, 0.8)
+    again = HoldThenDecay.from_config(schedule.get_config())
+    for step, expected in {0: 2, 80: 2, 90: 1, 95: 0.5, 100: 0, 120: 0}.items():
+        np.testing.assert_allclose(schedule(step), expected, atol=1e-5)
+        np.testing.assert_allclose(again(step), expected, atol=1e-5)
+
+
+def test_a_schedule_survives_save_and_load(tiny_model, x, train, tmp_path):
+    """Two steps at the full rate, the third at half of it, none from the fourth on."""
+    schedules = {name: HoldThenDecay(2e-3, 3, 1 / 3) for name in NAMES}
+    model = tiny_model(optimizers={n: keras.optimizers.Adam(s) for n, s in schedules.items()})
+    train(model, np.tile(x, (2, 1)), steps=2)
+    model.save(tmp_path / "m.keras")
+    loaded = keras.models.load_model(tmp_path / "m.keras")
+    for name in NAMES:
+        np.testing.assert_allclose(float(loaded.optimizer[name].learning_rate), 1e-3, rtol=1e-5)
+    train(loaded, x)
+    assert float(loaded.optimizer.learning_rate) == 0

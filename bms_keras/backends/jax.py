@@ -16,6 +16,11 @@ def standard_normal(shape, seed):
     return keras.random.normal(shape, seed=seed)
 
 
+def result_names(function, x):
+    """The keys of the dictionary that comes second in what `function(x)` returns."""
+    return list(jax.eval_shape(function, x)[1])  # abstractly: op by op, JAX takes seconds
+
+
 class TakesTurns:
     """Gives `Game` its steps on the JAX backend, in the form that Keras's JAX trainer expects."""
 
@@ -35,7 +40,7 @@ class TakesTurns:
         trained = (self.trainable_variables, self.non_trainable_variables)
         state = _State(state, *trained, self.metrics_variables)
         for player in self.players():
-            loss, terms = state.run(player.loss, x)
+            loss, terms = state.copy().run(player.loss, x)  # what it updates is forgotten
             state.run(self.track, player, loss, terms)
         return state.run(self.get_metrics_result), state.values()
 
@@ -45,8 +50,7 @@ def _take_turn(player, optimizer, state, x):
     variables = player.trainable_variables
 
     def scaled_loss(weights):
-        branch = copy.copy(state)
-        branch.current = list(state.current)
+        branch = state.copy()
         branch.assign(variables, weights)
         loss, terms = branch.run(player.loss, x)
         return branch.run(optimizer.scale_loss, loss), (loss, terms, branch.current)
@@ -75,6 +79,11 @@ class _State:
         self.variables = [variable for group in groups for variable in group]
         self.position = {id(variable): i for i, variable in enumerate(self.variables)}
         self.current = [value for group in values for value in group]
+
+    def copy(self):
+        branch = copy.copy(self)
+        branch.current = list(self.current)
+        return branch
 
     def read(self, variables):
         return [self.current[self.position[id(variable)]] for variable in variables]

@@ -18,6 +18,11 @@ def standard_normal(shape, seed):
     return tf.random.stateless_normal(shape, seed, alg="philox")
 
 
+def result_names(function, x):
+    """The keys of the dictionary that comes second in what `function(x)` returns."""
+    return list(function(x)[1])
+
+
 class TakesTurns:
     """Gives `Game` its steps on the TensorFlow backend."""
 
@@ -42,5 +47,7 @@ class TakesTurns:
     def test_step(self, data):
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         for player in self.players():
-            self.track(player, *player.loss(x))
+            with keras.StatelessScope():  # what a loss updates in training is forgotten
+                loss, terms = player.loss(x)
+            self.track(player, loss, terms)
         return self.get_metrics_result()

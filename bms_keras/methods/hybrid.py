@@ -117,7 +117,7 @@ class BMSVAEGAN(Game):
 
     def generator_loss(self, x):
         """Minus eq. 7, plus alpha-GAN's term on the prior's samples."""
-        z = self.posterior(x)
+        z = self.posterior(x, self.samples)
         divergence = self.divergence(z)
         z_best, z_worst = self.selected(x, z)
         x_i = tiled(self.decode, z_best)
@@ -150,9 +150,9 @@ class BMSVAEGAN(Game):
 
     # The pieces that the losses are made of. T samples a data point have shape (T, B, ...).
 
-    def posterior(self, x, samples=None):
+    def posterior(self, x, samples):
         """z_1..z_T from q(z|x), `(T, B, latent_dim)`."""
-        noise = self.prior(samples or self.samples, ops.shape(x)[0])
+        noise = self.prior(samples, ops.shape(x)[0])
         return objectives.gaussian(self.recognition(x, training=True), noise)
 
     def selected(self, x, z):
@@ -199,36 +199,43 @@ class BMSVAEGAN(Game):
 
     # Using the model.
 
-    def encode(self, x):
+    def encode(self, x, batch_size=500):
         """The posterior of data.
 
         Args:
             x: Data of shape `(n, *data_shape)`.
+            batch_size: How many to encode at a time, which bounds the memory.
 
         Returns:
             Mean and log-variance of q(z|x), float32 arrays of shape `(n, latent_dim)`.
         """
-        parameters = self.serving("recognition").predict(x, verbose=0)
+        parameters = self.serving("recognition").predict(x, batch_size=batch_size, verbose=0)
         mean, log_variance = objectives.mean_and_log_variance(parameters)
         return ops.convert_to_numpy(mean), ops.convert_to_numpy(log_variance)
 
-    def reconstruct(self, x, samples=None, seed=None):
+    def reconstruct(self, x, samples=None, seed=None, batch_size=500):
         """The best of `samples` reconstructions of each data point.
 
         Args:
             x: Data of shape `(n, *data_shape)`.
             samples: How many to draw for each; `None` for the T of training.
             seed: Integer; the same seed gives the same result.
+            batch_size: How many to decode at a time, which bounds the memory.
 
         Returns:
             float32 array like `x`.
+
+        Raises:
+            ValueError: If `samples` is less than 1.
         """
-        mean, log_variance = self.encode(x)
-        n, samples = len(x), samples or self.samples
+        n, samples = len(x), self.samples if samples is None else samples
+        _require(samples >= 1, "samples", "at least 1", samples)
+        mean, log_variance = self.encode(x, batch_size)
         noise = standard_normal((samples, n, self.latent_dim), fresh_seed(seed))
         z = objectives.gaussian(ops.concatenate([mean, log_variance], -1), noise)
         generator = self.serving("generator")
-        x_i = generator.predict(ops.reshape(z, (-1, self.latent_dim)), verbose=0)
+        z = ops.reshape(z, (-1, self.latent_dim))
+        x_i = generator.predict(z, batch_size=batch_size, verbose=0)
         x_i = ops.reshape(x_i, (samples, *x.shape))
         best = ops.argmin(objectives.distance(x, x_i, self.norm), axis=0)
         return ops.convert_to_numpy(x_i)[ops.convert_to_numpy(best), range(n)]

@@ -70,7 +70,7 @@ def lipschitz_critic(inputs, widths, lipschitz, scale):
 
 def _pairs(inputs, widths):
     """Each layer's number of inputs and its width."""
-    return zip([inputs, *widths[:-1]], widths, strict=True)
+    return zip([inputs, *widths][:-1], widths, strict=True)
 
 
 def _fan_in(n):
