@@ -5,8 +5,9 @@ from bms_keras.experiment import default_config
 
 def get_config(method="bms_vae_gan"):
     config = default_config(method, lambda_=4.0)
-    config.steps = 60_000
+    config.steps = 100_000
     config.batch_size = 128
+    config.ema = 0.999
     config.data.source = "grid"
     config.networks = {
         "family": "mlp",
