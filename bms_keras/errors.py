@@ -3,3 +3,19 @@
 
 class BadInput(ValueError):
     """Bad input: the command line prints it as one line, without a traceback."""
+
+
+def lookup(table, name, field):
+    """What a registry holds under a name.
+
+    Args:
+        table: Dictionary by name.
+        name: The name that was asked for.
+        field: What a user calls it.
+
+    Raises:
+        BadInput: If there is none; the line lists the names there are.
+    """
+    if name not in table:
+        raise BadInput(f"{field} must be one of {', '.join(table)}. Received: {name!r}")
+    return table[name]

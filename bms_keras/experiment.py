@@ -1,5 +1,6 @@
 """From a config to a model and its data, for `train.py` and `eval.py` alike."""
 
+import contextlib
 import dataclasses
 
 import keras
@@ -150,15 +151,12 @@ def _optimizer(config, player):
     return optimizer
 
 
-class _dtype_policy:  # noqa: N801  (reads as a function in a `with` statement)
+@contextlib.contextmanager
+def _dtype_policy(policy):
     """Keras's global dtype policy, for the length of a `with` block."""
-
-    def __init__(self, policy):
-        self.policy = policy
-
-    def __enter__(self):
-        self.before = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(self.policy)
-
-    def __exit__(self, *_):
-        keras.config.set_dtype_policy(self.before)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -106,7 +106,7 @@ def test_an_unknown_backend_gets_one_line():
     ("flags", "message"),
     [
         (["--workdir=nowhere"], "holds no run"),
-        (["--workdir=nowhere", "--metrics=beauty"], "among modes, latent. Received: 'beauty'"),
+        (["--workdir=nowhere", "--metrics=beauty"], "one of modes, latent. Received: 'beauty'"),
         ([], "workdir"),
     ],
 )

@@ -37,5 +37,7 @@ def test_metrics_that_do_not_apply(built):
 
 
 def test_an_unknown_metric():
-    with pytest.raises(BadInput, match=r"among modes, latent\. Received: 'beauty'"):
+    with pytest.raises(
+        BadInput, match=r"a metric must be one of modes, latent\. Received: 'beauty'"
+    ):
         metrics.get("beauty")

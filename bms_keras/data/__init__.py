@@ -4,7 +4,7 @@ What a batch holds is a function of (seed, step), so that a run can go on at any
 """
 
 from bms_keras.data import synthetic
-from bms_keras.errors import BadInput
+from bms_keras.errors import lookup
 
 SOURCES = {"grid": synthetic.grid, "ring": synthetic.ring}
 
@@ -20,8 +20,4 @@ def load(config, batch_size, seed):
     Raises:
         BadInput: If the source is unknown.
     """
-    if config.source not in SOURCES:
-        raise BadInput(
-            f"data.source must be one of {', '.join(SOURCES)}. Received: {config.source!r}"
-        )
-    return SOURCES[config.source](batch_size, seed)
+    return lookup(SOURCES, config.source, "data.source")(batch_size, seed)

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from bms_keras.errors import BadInput
+from bms_keras.errors import lookup
 from bms_keras.game import Game
 from bms_keras.methods.hybrid import BMSVAEGAN
 
@@ -72,6 +72,4 @@ def get(name):
     Raises:
         BadInput: If there is none.
     """
-    if name not in METHODS:
-        raise BadInput(f"method must be one of {', '.join(METHODS)}. Received: {name!r}")
-    return METHODS[name]
+    return lookup(METHODS, name, "method")

@@ -31,7 +31,7 @@ class BMSVAEGAN(Game):
         samples: T, the samples a data point.
         gradient: "selected" takes the gradient through the at most two samples that eq. 7 picks,
             "all" through all T. They are equal where the samples of a batch do not interact;
-            "selected" costs T + 6 units of arithmetic instead of 3T. Up to T=2 both are "all".
+            "selected" costs T + 6 units of arithmetic instead of 3T or 6T.
         critic_to_recognition: Whether log D_I's gradient reaches R too, as eq. 7 read to the letter
             says. In alpha-GAN's algorithm, which the paper follows, it stops at z; on Grid and Ring
             that gives the better latent match and the better samples.
@@ -167,12 +167,14 @@ class BMSVAEGAN(Game):
             found: all T twice, or the one of each data point that eq. 7 picks, `(1, B, ...)`.
         """
         best = worst = z
-        if self.gradient == "selected" and self.samples > 2:
+        if self.gradient == "selected" and self.samples > 1:
             x_i = tiled(self.decode, ops.stop_gradient(z))
             best = pick(z, ops.argmin(objectives.distance(x, x_i, self.norm), axis=0))
             if self.image_critic is not None:
                 worst = pick(z, ops.argmin(tiled(self.log_ratio, x_i), axis=0))
-        return best, worst if self.critic_to_recognition else ops.stop_gradient(worst)
+        if not self.critic_to_recognition:
+            worst = ops.stop_gradient(worst)
+        return best, worst
 
     def divergence(self, z):
         """How far q(z|x) is from p(z), by the latent critic or by MMD, over all T samples."""

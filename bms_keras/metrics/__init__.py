@@ -6,7 +6,7 @@ A metric is a function of a model and its data set that returns a dictionary of 
 
 import numpy as np
 
-from bms_keras.errors import BadInput
+from bms_keras.errors import BadInput, lookup
 from bms_keras.metrics.latent import latent_match
 from bms_keras.metrics.modes import mode_statistics
 
@@ -42,9 +42,7 @@ def get(name):
     Raises:
         BadInput: If there is none.
     """
-    if name not in METRICS:
-        raise BadInput(f"metrics must be among {', '.join(METRICS)}. Received: {name!r}")
-    return METRICS[name]
+    return lookup(METRICS, name, "a metric")
 
 
 def applicable(model, data):

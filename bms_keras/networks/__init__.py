@@ -1,6 +1,6 @@
 """Networks by family. A family is a module with `build(shape, networks, spectral_norm, config)`."""
 
-from bms_keras.errors import BadInput
+from bms_keras.errors import lookup
 from bms_keras.networks import mlp
 
 FAMILIES = {"mlp": mlp}
@@ -21,8 +21,5 @@ def build(config, shape, names, spectral_norm):
     Raises:
         BadInput: If the family is unknown or does not fit the data.
     """
-    if config.family not in FAMILIES:
-        raise BadInput(
-            f"networks.family must be one of {', '.join(FAMILIES)}. Received: {config.family!r}"
-        )
-    return FAMILIES[config.family].build(config, shape, names, spectral_norm)
+    family = lookup(FAMILIES, config.family, "networks.family")
+    return family.build(config, shape, names, spectral_norm)
