@@ -47,7 +47,8 @@ def default_config(method, **objective):
                 "latent_critic_learning_rate": 2e-4,
                 "beta_1": 0.0,
                 "beta_2": 0.9,
-                "hold": 1.0,  # share of the steps at the full rate; then linearly to 0
+                "hold": 1.0,  # share of the steps at the full rate; then linearly to
+                "final": 0.0,  # this share of the rate
             },
             "checkpoint_every": 1000,
             "eval_every": 0,  # 0: not while training
@@ -83,7 +84,8 @@ def validate(config):
     require(config.strategy == "none", "strategy", "'none'")
     require(config.jit_compile in JIT_COMPILE, "jit_compile", f"one of {', '.join(JIT_COMPILE)}")
     require(0 <= config.ema < 1, "ema", "in [0, 1), 0 for none")
-    require(0 <= config.optimizer.hold <= 1, "optimizer.hold", "in [0, 1]")
+    for field in ("hold", "final"):
+        require(0 <= config.optimizer[field] <= 1, f"optimizer.{field}", "in [0, 1]")
     for name in config.eval_metrics:
         metrics.get(name)
     for field in config.optimizer:
@@ -144,7 +146,7 @@ def _optimizer(config, player):
     fields = config.optimizer
     rate = fields.get(f"{player}_learning_rate", fields.learning_rate)
     if fields.hold < 1:
-        rate = HoldThenDecay(rate, config.steps, fields.hold)
+        rate = HoldThenDecay(rate, config.steps, fields.hold, fields.final)
     optimizer = keras.optimizers.Adam(rate, fields.beta_1, fields.beta_2)
     if config.precision == "float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)

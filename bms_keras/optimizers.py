@@ -6,23 +6,24 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("bms_keras")
 class HoldThenDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """A rate that is held for a share of the steps and then falls linearly to 0.
+    """A rate that is held for a share of the steps and then falls linearly.
 
     Args:
         rate: The rate that is held.
-        steps: The number of steps after which the rate is 0.
+        steps: The number of steps after which the rate falls no more.
         hold: The share of them at the full rate, in [0, 1).
+        final: What it falls to, as a share of `rate`.
     """
 
-    def __init__(self, rate, steps, hold):
-        self.rate, self.steps, self.hold = rate, steps, hold
+    def __init__(self, rate, steps, hold, final=0.0):
+        self.rate, self.steps, self.hold, self.final = rate, steps, hold, final
 
     def __call__(self, step):
         left = (1 - ops.cast(step, "float32") / self.steps) / (1 - self.hold)
-        return self.rate * ops.clip(left, 0.0, 1.0)
+        return self.rate * (self.final + (1 - self.final) * ops.clip(left, 0.0, 1.0))
 
     def get_config(self):
-        return {"rate": self.rate, "steps": self.steps, "hold": self.hold}
+        return {name: getattr(self, name) for name in ("rate", "steps", "hold", "final")}
 
 
 @keras.saving.register_keras_serializable("bms_keras")

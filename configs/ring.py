@@ -14,4 +14,5 @@ def get_config(method="bms_vae_gan"):
     config.data.source = "ring"
     config.steps = 60_000
     config.ema = 0.0
+    config.optimizer.final = 0.0
     return config

@@ -159,6 +159,12 @@ def test_hold_then_decay():
         np.testing.assert_allclose(again(step), expected, atol=1e-5)
 
 
+def test_a_schedule_may_stop_above_zero():
+    schedule = HoldThenDecay(2.0, 100, 0.8, final=0.1)
+    for step, expected in {0: 2, 80: 2, 90: 1.1, 100: 0.2, 120: 0.2}.items():
+        np.testing.assert_allclose(schedule(step), expected, atol=1e-5)
+
+
 def test_a_schedule_survives_save_and_load(tiny_model, x, train, tmp_path):
     """Two steps at the full rate, the third at half of it, none from the fourth on."""
     schedules = {name: HoldThenDecay(2e-3, 3, 1 / 3) for name in NAMES}
