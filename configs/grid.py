@@ -5,7 +5,7 @@ from bms_keras.experiment import default_config
 
 def get_config(method="bms_vae_gan"):
     config = default_config(method, lambda_=4.0)
-    config.steps = 50_000
+    config.steps = 60_000
     config.batch_size = 128
     config.ema = 0.999
     config.data.source = "grid"
@@ -24,8 +24,8 @@ def get_config(method="bms_vae_gan"):
         image_critic_learning_rate=1e-3,
         latent_critic_learning_rate=3e-3,
         beta_1=0.5,
-        hold=0.2,
-        final=0.1,  # to 0, the last twentieth loses one to two points of high quality
+        hold=0.6,
+        final=0.1,  # at 0 it would lose one to two points of high quality
     )
     config.checkpoint_every = 1000
     config.eval_every = 5000

@@ -12,7 +12,6 @@ from configs import grid
 def get_config(method="bms_vae_gan"):
     config = grid.get_config(method)
     config.data.source = "ring"
-    config.steps = 60_000
     config.ema = 0.0
-    config.optimizer.final = 0.0
+    config.optimizer.update(hold=0.2, final=0.0)
     return config
