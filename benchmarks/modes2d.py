@@ -80,7 +80,8 @@ def table(records):
         cells = []
         for column in COLUMNS:
             values = [record[column] for record in group if record.get(column) is not None]
-            cells.append(f"{np.mean(values):.4g} ± {np.std(values):.2g}" if values else "")
+            cell = f"{np.mean(values):.4g}" if values else ""
+            cells.append(f"{cell} ± {np.std(values):.2g}" if len(values) > 1 else cell)
         lines.append(f"| {data} | {method} T={samples} | {len(group)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
