@@ -107,7 +107,7 @@ class SampleScatter(_ToTensorBoard):
 
 
 class Evaluate(_ToTensorBoard):
-    """Measures the model during training; the numbers go to the logs and to TensorBoard.
+    """Measures the model during training; the numbers go to TensorBoard, as eval/NAME.
 
     Args:
         measure: Function without arguments that returns a dictionary of numbers.

@@ -28,7 +28,9 @@ def train(config, workdir):
     if start < config.steps:
         _fit(built, config, workdir, start)
     if hasattr(built.data, "means"):
-        figure = plots.scatter(built.data, {config.method: built.model.sample(2500, seed=0)})
+        figure = plots.scatter(
+            built.data, {config.method: built.model.sample(metrics.SAMPLES_2D, seed=0)}
+        )
         figure.savefig(workdir.picture("samples"), dpi=150)
     return built
 
@@ -61,7 +63,8 @@ def _fit(built, config, workdir, start):
             shuffle=False,
             verbose=1 if sys.stdout.isatty() else 2,
         )
-    checkpoint.save(model, workdir.checkpoints)
+    if config.steps % config.checkpoint_every:  # else the callback has saved this step
+        checkpoint.save(model, workdir.checkpoints)
 
 
 def _segments(start, stop, epoch):

@@ -1,4 +1,4 @@
-"""Networks by family. A family is a module with `build(shape, networks, spectral_norm, config)`."""
+"""Networks by family. A family is a module with `build(config, shape, names, spectral_norm)`."""
 
 from bms_keras.errors import lookup
 from bms_keras.networks import mlp
