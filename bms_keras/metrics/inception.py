@@ -1,0 +1,297 @@
+"""The networks of FID: Inception v3 of 2015-12-05 up to pool3, and TF-GAN's from TF-Hub."""
+
+import functools
+import hashlib
+import importlib.util
+import os
+import sys
+import types
+
+import keras
+import numpy as np
+from keras import ops
+
+from bms_keras import weights
+from bms_keras.errors import BadInput
+
+SIZE, FEATURES = 299, 2048  # height and width of the networks' input; numbers they return
+EPSILON = 1e-3  # of its batch normalisation, which has no gamma
+PARTS = ("kernel", "beta", "mean", "var")  # the arrays of a convolution
+
+
+@functools.cache
+def network(source=""):
+    """The network of a name: "tfhub", the path of an `.npz`, or "" for the package index's."""
+    return TFHubInception() if source == "tfhub" else Inception(weights.load("inception", source))
+
+
+class Inception:
+    """Inception v3 of 2015-12-05 up to pool3: the network of the original FID (Heusel et al. 2017).
+
+    Szegedy et al. 2016 (https://arxiv.org/abs/1512.00567) with the particulars of that graph. What
+    it computes is float32 under any dtype policy.
+
+    Args:
+        arrays: Dictionary of weights, as `bms_keras.weights.load("inception")` returns it.
+
+    Attributes:
+        name: Names the network in the keys of metrics.
+        fingerprint: Tells networks apart whose features are cached: name and checksum of weights.
+
+    Raises:
+        BadInput: If an array is missing or has another shape.
+    """
+
+    name = "inception2015"
+
+    def __init__(self, arrays):
+        self._convolutions = {}
+        self._models = {}
+        _pool3(keras.Input((SIZE, SIZE, 3)), self._convolution)
+        weights.check("Inception", arrays, self._shapes())
+        digest = hashlib.sha256()
+        for name, layer in self._convolutions.items():
+            own = [arrays[f"{name}/{part}"] for part in PARTS]
+            layer.set_weights(folded(*own))
+            for array in own:
+                digest.update(np.ascontiguousarray(array))
+        self.fingerprint = f"{self.name}-{digest.hexdigest()[:16]}"
+
+    def features(self, images, batch_size=32, progress=None):
+        """The features of images.
+
+        Args:
+            images: uint8 array `(n, height, width, 1 or 3)` of any size, resized to 299 x 299.
+            batch_size: Images at a time. The first batch of a shape is compiled for it.
+            progress: Called with the number of images done after each batch, if given.
+
+        Returns:
+            float32 array `(n, 2048)`.
+
+        Raises:
+            ValueError: If the images are anything else.
+        """
+        _check_images(images)
+        shape = images.shape[1:]
+        if shape not in self._models:
+            self._models[shape] = self._model(shape)
+        return _in_batches(self._models[shape].predict_on_batch, images, batch_size, progress)
+
+    def _model(self, shape):
+        images = keras.Input(shape, dtype="uint8")
+        x = (resized(ops.cast(images, "float32")) - 128) / 128
+        if shape[-1] == 1:
+            x = ops.repeat(x, 3, -1)
+        return keras.Model(images, _pool3(x, self._convolution))
+
+    def _convolution(self, x, name, filters, size, strides=1, padding=None):
+        """A convolution with its batch normalisation folded in, and ReLU."""
+        if name not in self._convolutions:
+            self._convolutions[name] = keras.layers.Conv2D(
+                filters,
+                size,
+                strides,
+                padding=padding or ("same" if strides == 1 else "valid"),
+                activation="relu",
+                kernel_initializer="zeros",  # until the weights come
+                dtype="float32",
+            )
+        return self._convolutions[name](x)
+
+    def _shapes(self):
+        return {
+            f"{name}/{part}": layer.kernel.shape if part == "kernel" else layer.bias.shape
+            for name, layer in self._convolutions.items()
+            for part in PARTS
+        }
+
+
+def folded(kernel, beta, mean, variance):
+    """Kernel and bias that do what a convolution and its batch normalisation do; float32."""
+    scale = 1 / np.sqrt(variance.astype("float64") + EPSILON)
+    return (kernel * scale).astype("float32"), (beta - mean * scale).astype("float32")
+
+
+def resized(x):
+    """Bilinear resize to 299 x 299 as TensorFlow 1 did it, without half-pixel centres.
+
+    Target pixel i lies at source i * in / out (Parmar et al. 2022 show how much FID depends on
+    it, https://arxiv.org/abs/2104.11222).
+
+    Args:
+        x: float32 tensor `(b, height, width, channels)`.
+
+    Returns:
+        float32 tensor `(b, 299, 299, channels)`.
+    """
+    _, height, width, channels = x.shape
+    rows = ops.matmul(_interpolation(height), ops.reshape(x, (-1, height, width * channels)))
+    return ops.matmul(_interpolation(width), ops.reshape(rows, (-1, SIZE, width, channels)))
+
+
+def _interpolation(n):
+    """Matrix `(299, n)` that interpolates n numbers linearly, from the corner."""
+    place = np.arange(SIZE) * n / SIZE
+    left = np.floor(place).astype(int)
+    matrix = np.zeros((SIZE, n))
+    matrix[np.arange(SIZE), left] = 1 - (place - left)
+    matrix[np.arange(SIZE), np.minimum(left + 1, n - 1)] += place - left
+    return matrix.astype("float32")
+
+
+def _pool3(x, conv):
+    """Features `(b, 2048)` of images `(b, 299, 299, 3)` in [-1, 1]; names are those of 2015.
+
+    `conv(x, name, filters, size, strides=1, padding=None)` is a convolution. What has strides has
+    no padding.
+    """
+
+    def chain(x, prefix, *convolutions):
+        """Convolutions in a row, called conv, conv_1, conv_2 and so on."""
+        for i, arguments in enumerate(convolutions):
+            x = conv(x, f"{prefix}conv{f'_{i}' if i else ''}", *arguments)
+        return x
+
+    join = lambda *branches: ops.concatenate(branches, -1)  # noqa: E731
+    x = conv(x, "conv", 32, 3, 2)
+    x = conv(x, "conv_1", 32, 3, 1, "valid")
+    x = _max_pool(conv(x, "conv_2", 64, 3))
+    x = conv(x, "conv_3", 80, 1)
+    x = _max_pool(conv(x, "conv_4", 192, 3, 1, "valid"))
+    for name, c in (("mixed", 32), ("mixed_1", 64), ("mixed_2", 64)):
+        x = join(
+            chain(x, f"{name}/", (64, 1)),
+            chain(x, f"{name}/tower/", (48, 1), (64, 5)),
+            chain(x, f"{name}/tower_1/", (64, 1), (96, 3), (96, 3)),
+            chain(_average_pool(x), f"{name}/tower_2/", (c, 1)),
+        )
+    x = join(
+        chain(x, "mixed_3/", (384, 3, 2)),
+        chain(x, "mixed_3/tower/", (64, 1), (96, 3), (96, 3, 2)),
+        _max_pool(x),
+    )
+    flat, tall = (1, 7), (7, 1)
+    for name, c in (("mixed_4", 128), ("mixed_5", 160), ("mixed_6", 160), ("mixed_7", 192)):
+        x = join(
+            chain(x, f"{name}/", (192, 1)),
+            chain(x, f"{name}/tower/", (c, 1), (c, flat), (192, tall)),
+            chain(x, f"{name}/tower_1/", (c, 1), (c, tall), (c, flat), (c, tall), (192, flat)),
+            chain(_average_pool(x), f"{name}/tower_2/", (192, 1)),
+        )
+    x = join(
+        chain(x, "mixed_8/tower/", (192, 1), (320, 3, 2)),
+        chain(x, "mixed_8/tower_1/", (192, 1), (192, flat), (192, tall), (192, 3, 2)),
+        _max_pool(x),
+    )
+    for name in ("mixed_9", "mixed_10"):
+        pooled = _average_pool(x) if name == "mixed_9" else _max_pool(x, 1, "same")
+        one = chain(x, f"{name}/tower_", (384, 1))
+        two = chain(x, f"{name}/tower_1_", (448, 1), (384, 3))
+        x = join(
+            chain(x, f"{name}/", (320, 1)),
+            conv(one, f"{name}/tower_mixed_conv", 384, (1, 3)),
+            conv(one, f"{name}/tower_mixed_conv_1", 384, (3, 1)),
+            conv(two, f"{name}/tower_1_mixed_conv", 384, (1, 3)),
+            conv(two, f"{name}/tower_1_mixed_conv_1", 384, (3, 1)),
+            chain(pooled, f"{name}/tower_2_", (192, 1)),
+        )
+    return ops.mean(x, (1, 2))
+
+
+def _max_pool(x, strides=2, padding="valid"):
+    return ops.max_pool(x, 3, strides, padding)
+
+
+def _average_pool(x):
+    return ops.average_pool(x, 3, 1, "same")  # Keras leaves the padding out, as the network does
+
+
+class TFHubInception:
+    """TF-GAN's own network: the same Inception as a TF-Hub module, fed with TensorFlow 2's resize.
+
+    TF-GAN leaves the resize to its callers; this one has half-pixel centres, so the FID differs
+    from that of `Inception`.
+
+    Args:
+        handle: URL or folder of the module; by default TF-GAN's.
+
+    Raises:
+        BadInput: If TF-GAN is not installed or the module cannot be loaded.
+    """
+
+    name = "tfhub"
+
+    def __init__(self, handle=None):
+        metrics = tfgan("inception_metrics")
+        handle = str(handle or metrics.INCEPTION_TFHUB)
+        import tensorflow as tf
+        import tensorflow_hub
+
+        try:
+            module = tensorflow_hub.load(handle)
+        except (OSError, ValueError, tf.errors.OpError) as error:
+            raise BadInput(
+                f"TF-GAN's network {handle} could not be loaded ({str(error).splitlines()[0]}): "
+                "connect, give the folder of a copy, or use the default network"
+            ) from None
+        self.fingerprint = f"{self.name}-{hashlib.sha256(handle.encode()).hexdigest()[:16]}"
+
+        @tf.function(reduce_retracing=True)
+        def pool3(images):
+            x = tf.image.resize(tf.repeat(images, 3 // images.shape[-1], -1), (SIZE, SIZE))
+            return tf.reshape(module(x / 127.5 - 1)[metrics.INCEPTION_FINAL_POOL], (-1, FEATURES))
+
+        self._pool3 = lambda images: pool3(tf.constant(images)).numpy()
+
+    def features(self, images, batch_size=32, progress=None):
+        """The features of images; see `Inception.features`."""
+        _check_images(images)
+        return _in_batches(self._pool3, images, batch_size, progress)
+
+
+@functools.cache
+def tfgan(name):
+    """The module `tensorflow_gan.python.eval.<name>`, without the rest of TF-GAN.
+
+    All of TF-GAN 2.1 imports neither with TensorFlow 2.16 (`tf.estimator` is gone) nor with Python
+    3.12 (`distutils` is gone). Bare packages instead of its `__init__.py` files get round that.
+
+    Raises:
+        BadInput: If TF-GAN, or something that it needs, is not installed.
+    """
+    if not (spec := importlib.util.find_spec("tensorflow_gan")):
+        raise BadInput("TF-GAN is not installed: pip install tensorflow-gan")
+    bare = {}
+    for path in ("", ".python", ".python.eval"):
+        if (package := f"tensorflow_gan{path}") not in sys.modules:
+            bare[package] = types.ModuleType(package)
+            bare[package].__path__ = [os.path.dirname(spec.origin) + path.replace(".", os.sep)]
+    sys.modules.update(bare)
+    try:
+        return importlib.import_module(f"tensorflow_gan.python.eval.{name}")
+    except ImportError as error:
+        raise BadInput(f"TF-GAN cannot be used: {str(error).splitlines()[0]}") from None
+    finally:
+        for package in bare:  # a later `import tensorflow_gan` must not find an empty package
+            sys.modules.pop(package, None)
+
+
+def _check_images(images):
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3):
+        raise ValueError(
+            "images must be uint8, (n, height, width, 1 or 3). "
+            f"Received: {images.dtype} {images.shape}"
+        )
+
+
+def _in_batches(function, images, batch_size, progress):
+    """What a function says of images, in batches of one size, for which it is compiled once."""
+    features = np.empty((len(images), FEATURES), "float32")
+    batch = np.zeros((batch_size, *images.shape[1:]), "uint8")
+    for start in range(0, len(images), batch_size):
+        part = images[start : start + batch_size]
+        batch[: len(part)] = part
+        features[start : start + len(part)] = function(batch)[: len(part)]
+        if progress:
+            progress(start + len(part))
+    return features

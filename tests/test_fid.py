@@ -1,0 +1,227 @@
+"""The distances are their formulas; the metric caches, and says what it measured."""
+
+import importlib.util
+import types
+
+import numpy as np
+import pytest
+import scipy.linalg
+
+from bms_keras import cache
+from bms_keras.errors import BadInput
+from bms_keras.metrics import fid as module
+from bms_keras.metrics.fid import Moments, fid, frechet_distance, kid, tfgan_frechet_distance
+
+RNG = np.random.default_rng(0)
+D = 6
+X, Y = RNG.normal(size=(50, D)) @ RNG.normal(size=(D, D)), 1 + RNG.normal(size=(40, D))
+
+
+class Network:
+    """Three features of an image: its channels' means."""
+
+    name, fingerprint = "means", "means-1"
+
+    def __init__(self):
+        self.seen = []
+
+    def features(self, images, batch_size=32, progress=None):
+        assert images.dtype == np.uint8
+        self.seen.append(len(images))
+        progress(len(images))
+        return images.mean((1, 2)).astype("float32") / 255
+
+
+class Model:
+    """Draws images of one colour each."""
+
+    def __init__(self):
+        self.asked = []
+
+    def sample(self, n, seed):
+        self.asked.append((n, seed))
+        colours = np.random.default_rng(seed).uniform(-1, 1, (n, 1, 1, 3))
+        return np.broadcast_to(colours, (n, 4, 4, 3)).astype("float32")
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    monkeypatch.setenv("BMS_KERAS_CACHE", str(tmp_path))
+    pixels = RNG.integers(0, 256, (30, 4, 4, 3), "uint8")
+    return types.SimpleNamespace(images=lambda n, split="test": pixels[:n], fingerprint="noise-1")
+
+
+def moments(x):
+    return Moments().add(x)
+
+
+def naive_frechet(x, y):
+    a, b = np.cov(x, rowvar=False), np.cov(y, rowvar=False)
+    mean = np.sum((x.mean(0) - y.mean(0)) ** 2)
+    return mean + np.trace(a + b - 2 * scipy.linalg.sqrtm(a @ b).real)
+
+
+def test_moments_of_parts():
+    x = X + 1e6  # sums of squares would lose the covariance's digits
+    parts = Moments().add(x[:1]).add(x[1:20]).add(x[:0]).merge(moments(x[20:]))
+    assert parts.n == 50
+    np.testing.assert_allclose(parts.mean, x.mean(0), rtol=1e-14)
+    np.testing.assert_allclose(parts.cov, np.cov(x, rowvar=False), rtol=1e-8, atol=1e-8)
+    np.testing.assert_allclose(Moments().merge(moments(X)).cov, moments(X).cov, rtol=1e-14)
+
+
+def test_moments_do_not_lose_float32():
+    x = X.astype("float32")
+    assert moments(x).cov.dtype == np.float64
+    expected = np.cov(x.astype("float64"), rowvar=False)
+    np.testing.assert_allclose(moments(x).cov, expected, rtol=1e-12)
+
+
+def test_moments_of_one_feature_have_no_covariance():
+    with pytest.raises(ValueError, match="at least two features"):
+        _ = moments(X[:1]).cov
+
+
+def test_frechet_distance_against_scipy():
+    assert frechet_distance(moments(X), moments(Y)) == pytest.approx(naive_frechet(X, Y), rel=1e-9)
+    assert frechet_distance(moments(Y), moments(X)) == pytest.approx(naive_frechet(X, Y), rel=1e-9)
+
+
+def test_frechet_distance_of_what_is_known():
+    assert frechet_distance(moments(X), moments(X)) == pytest.approx(0, abs=1e-8)
+    assert frechet_distance(moments(X), moments(X + 2)) == pytest.approx(4 * D)
+    spread = sum((3 - 1) ** 2 * np.diag(moments(X).cov))  # of X and 3 X: (3 - 1)^2 Tr C
+    centred = X - X.mean(0)
+    assert frechet_distance(moments(centred), moments(3 * centred)) == pytest.approx(spread)
+
+
+def test_frechet_distance_of_fewer_images_than_features():
+    """Against the nuclear norm of the product of the centred features, which no root blurs."""
+    x, y = RNG.normal(size=(20, 200)), 0.5 + RNG.normal(size=(30, 200))
+    a, b = (x - x.mean(0)) / np.sqrt(19), (y - y.mean(0)) / np.sqrt(29)
+    root = np.linalg.svd(a @ b.T, compute_uv=False).sum()
+    expected = np.sum((x.mean(0) - y.mean(0)) ** 2) + (a**2).sum() + (b**2).sum() - 2 * root
+    assert frechet_distance(moments(x), moments(y)) == pytest.approx(expected, rel=1e-10)
+    assert frechet_distance(moments(x), moments(x)) == pytest.approx(0, abs=1e-8)
+
+
+def test_frechet_distance_of_a_generator_that_collapsed():
+    one = np.ones((9, D))
+    expected = np.sum((X.mean(0) - 1) ** 2) + np.trace(np.cov(X, rowvar=False))
+    assert frechet_distance(moments(X), moments(one)) == pytest.approx(expected)
+    assert frechet_distance(moments(one), moments(X)) == pytest.approx(expected)
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("tensorflow_gan") is None, reason="TF-GAN is not installed"
+)
+def test_tf_gan_says_the_same():
+    x, y = RNG.normal(size=(300, 64)), 0.1 + RNG.normal(size=(200, 64)) ** 3
+    for a, b in ((X, Y), (x, y), (x.astype("float32"), y.astype("float32"))):
+        ours = frechet_distance(moments(a), moments(b))
+        assert tfgan_frechet_distance(a, b) == pytest.approx(ours, rel=1e-5)
+
+
+def naive_mmd(x, y):
+    def mean(a, b, same):
+        pairs = [(i, j) for i in range(len(a)) for j in range(len(b)) if not (same and i == j)]
+        return np.mean([(a[i] @ b[j] / D + 1) ** 3 for i, j in pairs])
+
+    return mean(x, x, True) + mean(y, y, True) - 2 * mean(x, y, False)
+
+
+def test_kid_against_loops():
+    """A subset of all there is, in another order."""
+    mean, std = kid(X[:40], Y, subsets=3)
+    assert mean == pytest.approx(naive_mmd(X[:40], Y), rel=1e-9)
+    assert std == pytest.approx(0, abs=1e-9)
+    single, _ = kid(X[:40].astype("float32"), Y.astype("float32"), subsets=1)
+    assert single == pytest.approx(mean, rel=1e-5)
+
+
+def test_kid_is_unbiased_and_seeded():
+    x, y = RNG.normal(size=(2, 2000, D))
+    mean, std = kid(x, y, subsets=50, subset_size=100)
+    assert abs(mean) < 4 * std / np.sqrt(20)  # 20 disjoint subsets are what 2,000 hold
+    assert std > 0
+    assert kid(x, y, subsets=3, subset_size=9) == kid(x, y, subsets=3, subset_size=9)
+    assert kid(x, y, subsets=3, subset_size=9) != kid(x, y, subsets=3, subset_size=9, seed=1)
+    assert kid(x, y + 1, subsets=3, subset_size=100)[0] > 0.1
+
+
+def test_kid_needs_two():
+    with pytest.raises(ValueError, match="Received: 50 and 1"):
+        kid(X, Y[:1])
+
+
+def test_the_metric_is_its_parts(data):
+    """The key says how many real images there were, and which network it was."""
+    model, network = Model(), Network()
+    result = fid(model, data, real=99, generated=20, network=network, seed=3)
+    x = data.images(99).mean((1, 2)).astype("float32") / 255
+    (asked,) = model.asked
+    colours = np.round((Model().sample(*asked)[:, 0, 0] + 1) * 127.5).astype("float32") / 255
+    distance = frechet_distance(moments(x), moments(colours))
+    assert list(result) == ["fid_means_30_20_test", "kid_means_30_20_test"]
+    assert result["fid_means_30_20_test"] == pytest.approx(distance, rel=1e-6)
+    assert result["kid_means_30_20_test"] == kid(x, colours, seed=3)[0]
+
+
+def test_the_default_network_has_the_short_key(data, monkeypatch):
+    network = Network()
+    network.name = "inception2015"
+    monkeypatch.setattr(module.inception, "network", lambda: network)
+    assert list(fid(Model(), data, 8, 8)) == ["fid_8_8_test", "kid_8_8_test"]
+
+
+def test_samples_come_in_chunks_of_their_own(data, monkeypatch):
+    monkeypatch.setattr(module, "CHUNK", 7)
+    model, network = Model(), Network()
+    first = fid(model, data, 30, 20, network)
+    counts, seeds = zip(*model.asked, strict=True)
+    assert counts == (7, 7, 6)
+    assert len(set(seeds)) == 3
+    assert network.seen == [30, 7, 7, 6]
+    assert fid(Model(), data, 30, 20, network) == first
+    assert fid(Model(), data, 30, 20, network, seed=1) != first
+
+
+def test_real_features_are_cached_by_what_they_are_of(data):
+    def real_passes(network, n=30):
+        fid(Model(), data, n, 5, network)
+        return network.seen[:-1]
+
+    network = Network()
+    assert real_passes(network) == [30]
+    assert real_passes(Network()) == []
+    assert real_passes(Network(), 20) == [20]
+    assert real_passes(Network(), 20) == []
+    network = Network()
+    network.fingerprint = "means-2"
+    assert real_passes(network) == [30]
+    data.fingerprint = "noise-2"
+    assert real_passes(Network()) == [30]
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "of another length"])
+def test_a_damaged_cache_is_made_anew(damage, data):
+    first = fid(Model(), data, 30, 5, Network())
+    (file,) = (cache.folder() / "statistics").iterdir()
+    whole = file.read_bytes()
+    if damage == "of another length":
+        np.savez(file, features=np.zeros((7, 3), "float32"))
+    else:
+        file.write_bytes(whole[: len(whole) // 2] if damage == "cut" else b"")
+    network = Network()
+    assert fid(Model(), data, 30, 5, network) == first
+    assert network.seen == [30, 5]
+    assert file.read_bytes() == whole
+
+
+def test_bad_counts_and_samples(data):
+    for real, generated in ((1, 5), (5, 1)):
+        with pytest.raises(BadInput, match=f"Received: {real} held-out, {generated} generated"):
+            fid(Model(), data, real, generated, Network())
+    model = types.SimpleNamespace(sample=lambda n, seed: np.full((n, 4, 4, 3), np.nan))
+    with pytest.raises(BadInput, match="not finite"):
+        fid(model, data, 5, 5, Network())
