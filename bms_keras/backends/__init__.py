@@ -7,13 +7,23 @@ backends run the same losses; they differ only in how gradients are taken and st
 import keras
 
 if keras.backend.backend() == "tensorflow":
-    from bms_keras.backends.tensorflow import TakesTurns, result_names, standard_normal
+    from bms_keras.backends.tensorflow import (
+        TakesTurns,
+        result_names,
+        standard_normal,
+        value_and_gradient,
+    )
 elif keras.backend.backend() == "jax":
-    from bms_keras.backends.jax import TakesTurns, result_names, standard_normal
+    from bms_keras.backends.jax import (
+        TakesTurns,
+        result_names,
+        standard_normal,
+        value_and_gradient,
+    )
 else:
     raise ImportError(
         "bms_keras runs on the Keras backends 'tensorflow' and 'jax'. "
         f"Received: KERAS_BACKEND={keras.backend.backend()!r}"
     )
 
-__all__ = ["TakesTurns", "result_names", "standard_normal"]
+__all__ = ["TakesTurns", "result_names", "standard_normal", "value_and_gradient"]

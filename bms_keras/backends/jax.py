@@ -21,6 +21,38 @@ def result_names(function, x):
     return list(jax.eval_shape(function, x)[1])  # abstractly: op by op, JAX takes seconds
 
 
+def value_and_gradient(network, loss):
+    """Compiles a loss of what a network makes of its input, and its gradient with respect to that.
+
+    For use outside training: the network runs with `training=False` and nothing is updated. What
+    its variables hold counts at each call, not what they held when this was compiled.
+
+    Args:
+        network: Built Keras model of one input and one output.
+        loss: Function of the network's output and of further tensors; returns a tensor.
+
+    Returns:
+        Function of the network's input and the further tensors, arrays or tensors. It returns the
+        loss and, in the shape of the input, the gradient of its sum, both as tensors.
+    """
+
+    def total(x, trainable, non_trainable, tensors):
+        output, _ = network.stateless_call(trainable, non_trainable, x, training=False)
+        value = loss(output, *tensors)
+        return value.sum(), value
+
+    # The variables are arguments: XLA would take those it sees as constants into the program.
+    compiled = jax.jit(jax.value_and_grad(total, has_aux=True))
+
+    def function(x, *tensors):
+        variables = network.trainable_variables, network.non_trainable_variables
+        values = [[variable.value for variable in group] for group in variables]
+        (_, value), gradient = compiled(x, *values, tensors)
+        return value, gradient
+
+    return function
+
+
 class TakesTurns:
     """Gives `Game` its steps on the JAX backend, in the form that Keras's JAX trainer expects."""
 

@@ -23,6 +23,31 @@ def result_names(function, x):
     return list(function(x)[1])
 
 
+def value_and_gradient(network, loss):
+    """Compiles a loss of what a network makes of its input, and its gradient with respect to that.
+
+    For use outside training: the network runs with `training=False` and nothing is updated. What
+    its variables hold counts at each call, not what they held when this was compiled.
+
+    Args:
+        network: Built Keras model of one input and one output.
+        loss: Function of the network's output and of further tensors; returns a tensor.
+
+    Returns:
+        Function of the network's input and the further tensors, arrays or tensors. It returns the
+        loss and, in the shape of the input, the gradient of its sum, both as tensors.
+    """
+
+    @tf.function
+    def compiled(x, *tensors):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(x)
+            value = loss(network(x, training=False), *tensors)
+        return value, tape.gradient(value, x)
+
+    return lambda *tensors: compiled(*map(tf.convert_to_tensor, tensors))
+
+
 class TakesTurns:
     """Gives `Game` its steps on the TensorFlow backend."""
 

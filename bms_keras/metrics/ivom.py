@@ -1,0 +1,173 @@
+"""IvOM, inference via optimisation: how close a generator can come to held-out images.
+
+Following the paper's section 4.2 (tables 4, 5 and 8) and Srivastava et al. 2017
+(https://arxiv.org/abs/1705.07761): a generator that leaves out a part of the data cannot come
+close to what lies there, however good its samples look.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from keras import ops
+
+from bms_keras.backends import value_and_gradient
+from bms_keras.data.images import scaled
+from bms_keras.errors import BadInput
+
+EXPLORED = 0.1  # share of the steps that every start takes; after that an image keeps its best one
+MOMENTA = 0.9, 0.9  # of Adam; gradients here have no noise, so their scale may be learnt fast
+
+
+class Closest(NamedTuple):
+    """What the search found for n images.
+
+    Attributes:
+        errors: Least mean squared error of each image, float32 `(n,)`.
+        latents: Where G reaches it, float32 `(n, latent_dim)`.
+        closest: G of these latents, float32 `(n, height, width, channels)`.
+        curve: Mean over the images of the least error so far, after each step: float64 `(steps,)`.
+    """
+
+    errors: np.ndarray
+    latents: np.ndarray
+    closest: np.ndarray
+    curve: np.ndarray
+
+
+def ivom(model, data, images=100, starts=10, steps=1000, seed=0):
+    """IvOM of held-out images: the mean of the least errors that G can reach.
+
+    Args:
+        model: A `Game`; its generator is used as `sample` uses it.
+        data: What has `images(n, split=)`.
+        images: How many held-out images, the first ones; all there are, where there are fewer.
+        starts, steps, seed: See `inference_by_optimization`.
+
+    Returns:
+        Dictionary of numbers: `ivom_test`, the mean squared error a pixel and channel of images in
+        [-1, 1] (a quarter of it with images in [0, 1]), lower is better; `ivom_test_error`, the
+        standard error of that mean; `ivom_test_late_fall`, by which share it still fell over the
+        second half of the steps; and the protocol, `ivom_images`, `ivom_starts`, `ivom_steps`.
+
+    Raises:
+        BadInput: If there are fewer than two images, or what G makes is not finite.
+    """
+    x = data.images(images)
+    if len(x) < 2:
+        raise BadInput(f"IvOM needs at least two held-out images. Received: {len(x)}")
+    found = inference_by_optimization(model, scaled(x), starts, steps, seed=seed)
+    errors = found.errors.astype("float64")
+    return {
+        "ivom_test": float(errors.mean()),
+        "ivom_test_error": float(errors.std(ddof=1) / np.sqrt(len(x))),
+        "ivom_test_late_fall": float(1 - found.curve[-1] / found.curve[(steps - 1) // 2]),
+        "ivom_images": len(x),
+        "ivom_starts": starts,
+        "ivom_steps": steps,
+    }
+
+
+def inference_by_optimization(
+    model, images, starts=10, steps=1000, learning_rate=0.1, batch_size=25, seed=0
+):
+    """Searches for the latents of images: the least mean squared error of G(z) over z.
+
+    Adam on z from several draws of the prior, with a rate that falls to 0 as a cosine. The errors
+    are not convex in z, so the starts differ in where they end: after a tenth of the steps an image
+    goes on from its best start only. The search is the same for every method; a recognition
+    network, if there is one, has no part in it.
+
+    Args:
+        model: A `Game`, or what has its `serving("generator")` and `latent_dim`.
+        images: Float array `(n, height, width, channels)`, as G makes them: in [-1, 1].
+        starts: Draws of the prior for each image.
+        steps: Steps of Adam.
+        learning_rate: The rate of the first step.
+        batch_size: Images at a time, with all of their starts, which bounds the memory.
+        seed: Integer seed of the starts.
+
+    Returns:
+        A `Closest`.
+
+    Raises:
+        ValueError: If the images do not have G's shape, or if a number is below 1.
+        BadInput: If what G makes is not finite.
+    """
+    generator = model.serving("generator")
+    images = np.asarray(images, "float32")
+    if images.shape[1:] != tuple(generator.output_shape[1:]) or not len(images):
+        raise ValueError(
+            f"images must be of the generator's shape {generator.output_shape}. "
+            f"Received: {images.shape}"
+        )
+    if min(starts, steps, batch_size) < 1:
+        raise ValueError(
+            "starts, steps and batch_size must be at least 1. "
+            f"Received: starts={starts}, steps={steps}, batch_size={batch_size}"
+        )
+    rates = learning_rate * (1 + np.cos(np.pi * np.arange(steps) / steps)) / 2
+    rng = np.random.default_rng(seed)
+    z = rng.standard_normal((len(images), starts, model.latent_dim)).astype("float32")
+    evaluate = value_and_gradient(generator, _squared_error)
+    parts = [slice(i, i + batch_size) for i in range(0, len(images), batch_size)]
+    found = [_search(evaluate, z[part], images[part], rates) for part in parts]
+    errors, latents, curves = zip(*found, strict=True)
+    latents = np.concatenate(latents)
+    return Closest(
+        np.concatenate(errors),
+        latents,
+        generator.predict(latents, batch_size=batch_size, verbose=0),
+        np.concatenate(curves, 1).mean(1, dtype="float64"),
+    )
+
+
+def _squared_error(y, x):
+    """Mean squared error of each image, float32 `(b,)`."""
+    return ops.mean(ops.square(ops.cast(y, "float32") - x), tuple(range(1, len(x.shape))))
+
+
+def _search(evaluate, z, images, rates):
+    """Least errors `(b,)`, their latents, and the least errors so far `(steps, b)`.
+
+    Latents `z` are `(b, starts, latent_dim)`.
+    """
+    count, starts, latent_dim = z.shape
+    descent = _Adam(evaluate, z.reshape(-1, latent_dim), np.repeat(images, starts, 0))
+    curve = []
+    for step, rate in enumerate(rates):
+        if step == round(EXPLORED * len(rates)):
+            best = descent.errors.reshape(count, starts).argmin(1)
+            descent.keep(np.arange(count) * starts + best)
+        descent.step(rate)
+        curve.append(descent.errors.reshape(count, -1).min(1))
+    return descent.errors, descent.latents, np.stack(curve)
+
+
+class _Adam:
+    """Adam on rows that have nothing to do with each other, and the best seen of each."""
+
+    def __init__(self, evaluate, z, targets):
+        self.evaluate, self.z, self.targets = evaluate, z, targets
+        self.mean, self.square = np.zeros_like(z), np.zeros_like(z)
+        self.steps = 0
+        self.errors, self.latents = np.full(len(z), np.inf, "float32"), z.copy()
+
+    def step(self, rate):
+        errors, gradient = map(ops.convert_to_numpy, self.evaluate(self.z, self.targets))
+        if not np.isfinite(errors).all():
+            raise BadInput("what the generator makes is not finite: its training has diverged")
+        better = errors < self.errors
+        self.errors = np.where(better, errors, self.errors)
+        self.latents = np.where(better[:, None], self.z, self.latents)
+        self.steps += 1
+        first, second = MOMENTA
+        self.mean = first * self.mean + (1 - first) * gradient
+        self.square = second * self.square + (1 - second) * gradient**2
+        mean = self.mean / (1 - first**self.steps)
+        square = self.square / (1 - second**self.steps)
+        self.z = (self.z - rate * mean / (np.sqrt(square) + 1e-12)).astype("float32")
+
+    def keep(self, rows):
+        """Goes on with some of the rows."""
+        for name in ("z", "targets", "mean", "square", "errors", "latents"):
+            setattr(self, name, getattr(self, name)[rows])
