@@ -1,12 +1,16 @@
 """Data by source. A source is a function of the config that returns a data set object.
 
-What a batch holds is a function of (seed, step), so that a run can go on at any step.
+A data set has a `kind` ("mixture" or "images"), the `shape` of a data point, `batches(start, stop)`
+to train on, and `points(n)` that training never sees. What a batch holds is a function of
+(seed, step), so that a run can go on at any step.
 """
 
-from bms_keras.data import synthetic
-from bms_keras.errors import lookup
+import pathlib
 
-SOURCES = {"grid": synthetic.grid, "ring": synthetic.ring}
+from bms_keras.data import images, synthetic
+from bms_keras.errors import BadInput
+
+MIXTURES = {"grid": synthetic.grid, "ring": synthetic.ring}
 
 
 def load(config, batch_size, seed):
@@ -18,6 +22,22 @@ def load(config, batch_size, seed):
         seed: Integer seed of the order and of synthetic samples.
 
     Raises:
-        BadInput: If the source is unknown.
+        BadInput: If the source is unknown, or if its data cannot be read.
     """
-    return lookup(SOURCES, config.source, "data.source")(batch_size, seed)
+    source = config.source
+    if source in MIXTURES:
+        return MIXTURES[source](batch_size, seed)
+    path = pathlib.Path(source)
+    if source.startswith("tfds:") or (source and path.is_dir()):
+        if not config.resolution:
+            raise BadInput(
+                f"config.data.resolution must say the size of images from {source}. Received: 0"
+            )
+        opened = images.from_tfds if source.startswith("tfds:") else images.from_folder
+        return opened(config, batch_size, seed)
+    if path.is_file() and path.suffix == ".npz":
+        return images.from_npz(config, batch_size, seed)
+    raise BadInput(
+        f"config.data.source must be one of {', '.join(MIXTURES)}, 'tfds:NAME', or the path of an "
+        f".npz or of a folder of images. Received: {source!r}"
+    )

@@ -18,6 +18,8 @@ class Mixture:
         seed: Integer.
     """
 
+    kind = "mixture"
+
     def __init__(self, means, std, batch_size, seed):
         self.means = np.asarray(means, "float64")
         self.std = std

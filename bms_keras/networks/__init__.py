@@ -1,9 +1,9 @@
 """Networks by family. A family is a module with `build(config, shape, names, spectral_norm)`."""
 
 from bms_keras.errors import lookup
-from bms_keras.networks import mlp
+from bms_keras.networks import dcgan, mlp, standard_cnn
 
-FAMILIES = {"mlp": mlp}
+FAMILIES = {"mlp": mlp, "dcgan": dcgan, "standard_cnn": standard_cnn}
 
 
 def build(config, shape, names, spectral_norm):

@@ -1,0 +1,111 @@
+"""Convolutional networks after DCGAN (Radford et al. 2016), at any resolution from 8 up.
+
+One description serves 28, 32, 64 and 128: the image is halved until its side is 4 to 7, and the
+channels double with each halving.
+"""
+
+import keras
+from keras import layers
+
+from bms_keras.errors import BadInput
+from bms_keras.layers import SpectralNormalization
+from bms_keras.networks.mlp import perceptron
+
+
+def build(config, shape, names, spectral_norm):
+    """Builds the networks for images of `shape` (side, side, channels).
+
+    Args:
+        config: `latent_dim`; `width`, the channels after the first halving; `latent_critic`, the
+            widths of D_L.
+        shape, names, spectral_norm: See `bms_keras.networks.build`.
+
+    Returns:
+        Dictionary of `keras.Sequential` by name.
+    """
+    check_square(shape, "dcgan")
+    latent, width = config.latent_dim, config.width
+    makers = {
+        "recognition": lambda: recognition(shape, width, latent),
+        "generator": lambda: generator(latent, width, shape),
+        "image_critic": lambda: critic(shape, width, spectral_norm),
+        "latent_critic": lambda: perceptron(latent, config.latent_critic, 1, name="latent_critic"),
+    }
+    return {name: makers[name]() for name in names}
+
+
+def check_square(shape, family):
+    """Refuses what is no square image of at least 8 x 8."""
+    if len(shape) != 3 or shape[0] != shape[1] or shape[0] < 8:
+        raise BadInput(
+            f"networks.family {family!r} needs square images of at least 8 x 8. Received: {shape}"
+        )
+
+
+def stages(side, width):
+    """How an image of that side is halved.
+
+    Returns:
+        The side that is left, and the channels after each halving.
+
+    Example:
+
+    >>> stages(64, 64)
+    (4, [64, 128, 256, 512])
+    """
+    channels = []
+    while side >= 8:
+        if side % 2:
+            raise BadInput(
+                "convolutional networks need a resolution of 4 to 7 times a power of two, such as "
+                f"28, 32, 64 or 128. Received a side that cannot be halved: {side}"
+            )
+        channels.append(width * 2 ** len(channels))
+        side //= 2
+    return side, channels
+
+
+def generator(latent_dim, width, shape):
+    """G: a dense layer, a transposed convolution for each doubling, batch normalised; tanh."""
+    side, channels = stages(shape[0], width)
+    network = [keras.Input((latent_dim,)), layers.Dense(side * side * channels[-1], **_init())]
+    network += [layers.Reshape((side, side, channels[-1])), *_normalized_relu()]
+    for filters in reversed(channels[:-1]):
+        network.append(layers.Conv2DTranspose(filters, 4, 2, "same", use_bias=False, **_init()))
+        network += _normalized_relu()
+    network.append(layers.Conv2DTranspose(shape[-1], 4, 2, "same", **_init()))
+    network.append(layers.Activation("tanh", dtype="float32"))
+    return keras.Sequential(network, name="generator")
+
+
+def recognition(shape, width, latent_dim):
+    """R: the mirror of G, to the mean and the log-variance side by side."""
+    return _halving(shape, width, 2 * latent_dim, "recognition")
+
+
+def critic(shape, width, spectral_norm):
+    """D_I: spectrally normalised in every layer, or batch normalised in all but the first."""
+    return _halving(shape, width, 1, "image_critic", spectral_norm)
+
+
+def _init():
+    """Radford's weights; a new initializer for each layer, else equal shapes get equal weights."""
+    return {"kernel_initializer": keras.initializers.RandomNormal(stddev=0.02)}
+
+
+def _normalized_relu():
+    return [layers.BatchNormalization(), layers.ReLU()]
+
+
+def _halving(shape, width, outputs, name, spectral_norm=False):
+    """A convolution of stride 2 for each halving, then a dense layer."""
+    wrap = SpectralNormalization if spectral_norm else lambda layer: layer
+    network = [keras.Input(shape)]
+    for i, filters in enumerate(stages(shape[0], width)[1]):
+        normalized = i > 0 and not spectral_norm
+        conv = layers.Conv2D(filters, 4, 2, "same", use_bias=not normalized, **_init())
+        network.append(wrap(conv))
+        network += [layers.BatchNormalization()] if normalized else []
+        network.append(layers.LeakyReLU(0.2))
+    network += [layers.Flatten(), wrap(layers.Dense(outputs, dtype="float32", **_init()))]
+    return keras.Sequential(network, name=name)

@@ -1,0 +1,73 @@
+"""The "standard CNN" of Miyato et al. 2018, table 3, which the paper takes for CIFAR-10."""
+
+import keras
+from keras import layers
+
+from bms_keras.errors import BadInput
+from bms_keras.layers import SpectralNormalization
+from bms_keras.networks import dcgan
+from bms_keras.networks.mlp import perceptron
+
+
+def build(config, shape, names, spectral_norm):
+    """Builds the networks for images of `shape` (32, 32, channels), or of 40, 48, 56, 64, 80, ...
+
+    Table 3 has no recognition network; R is DCGAN's, as in the paper's section 4.3.
+
+    Args:
+        config: `latent_dim`; `width`, 64 in the table; `latent_critic`, the widths of D_L.
+        shape, names, spectral_norm: See `bms_keras.networks.build`.
+
+    Returns:
+        Dictionary of `keras.Sequential` by name.
+    """
+    dcgan.check_square(shape, "standard_cnn")
+    if shape[0] % 8 or shape[0] < 32:
+        raise BadInput(
+            "networks.family 'standard_cnn' needs a resolution of 32, 40, 48, 56, 64, 80, ... "
+            f"Received: {shape[0]}"
+        )
+    latent, width = config.latent_dim, config.width
+    makers = {
+        "recognition": lambda: dcgan.recognition(shape, width, latent),
+        "generator": lambda: generator(latent, width, shape),
+        "image_critic": lambda: critic(shape, width, spectral_norm),
+        "latent_critic": lambda: perceptron(latent, config.latent_critic, 1, name="latent_critic"),
+    }
+    return {name: makers[name]() for name in names}
+
+
+def generator(latent_dim, width, shape):
+    """G: dense, three transposed convolutions of stride 2, a convolution to the image."""
+    side = shape[0] // 8
+    network = [
+        keras.Input((latent_dim,)),
+        layers.Dense(side * side * 8 * width),
+        layers.Reshape((side, side, 8 * width)),
+    ]
+    for factor in (4, 2, 1):
+        network += [
+            layers.Conv2DTranspose(factor * width, 4, 2, "same", use_bias=False),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+        ]
+    network += [
+        layers.Conv2D(shape[-1], 3, 1, "same"),
+        layers.Activation("tanh", dtype="float32"),
+    ]
+    return keras.Sequential(network, name="generator")
+
+
+def critic(shape, width, spectral_norm):
+    """D_I: seven convolutions, of which three halve the image, and a dense layer.
+
+    As the table has it; the authors' code doubles the channels in the halving convolutions.
+    """
+    wrap = SpectralNormalization if spectral_norm else lambda layer: layer
+    network = [keras.Input(shape)]
+    for factor, halve in ((1, True), (2, True), (4, True), (8, False)):
+        network += [wrap(layers.Conv2D(factor * width, 3, 1, "same")), layers.LeakyReLU(0.1)]
+        if halve:
+            network += [wrap(layers.Conv2D(factor * width, 4, 2, "same")), layers.LeakyReLU(0.1)]
+    network += [layers.Flatten(), wrap(layers.Dense(1, dtype="float32"))]
+    return keras.Sequential(network, name="image_critic")

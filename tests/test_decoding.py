@@ -1,0 +1,277 @@
+"""Files of any size, format and mode become uint8 of one size, once; what does not is named."""
+
+import os
+import re
+import struct
+import types
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import bms_keras
+from bms_keras import data
+from bms_keras.data import decoding
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("BMS_KERAS_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Eight grey images of values 10 to 80."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for i in range(1, 9):
+        Image.new("RGB", (9, 12), (10 * i,) * 3).save(folder / f"{i}.png")
+    return folder
+
+
+def load(source, **fields):
+    config = {"resolution": 8, "channels": 3, "crop": 0, "held_out": 0.25, "skip_broken": False}
+    return data.load(types.SimpleNamespace(source=str(source), **config | fields), 2, seed=0)
+
+
+def values(images):
+    assert (images == images[:, :1, :1, :1]).all()
+    return images[:, 0, 0, 0].tolist()
+
+
+def all_values(found):
+    return sorted(values(found.train) + values(found.test))
+
+
+def test_a_folder_of_any_formats_sizes_and_depth(tmp_path):
+    folder = tmp_path / "mine"
+    (folder / "sub" / "deep").mkdir(parents=True)
+    names = ["a.png", "b.JPG", "sub/c.jpeg", "sub/deep/d.webp", "sub/deep/e.PNG"]
+    for i, name in enumerate(names, 1):
+        size = (8 + 7 * i, 30 - 4 * i)
+        Image.new("RGB", size, (20 * i,) * 3).save(folder / name, quality=100, lossless=True)
+    (folder / "notes.txt").write_text("no image")
+    found = load(folder)
+    assert found.train.dtype == np.uint8
+    assert (found.shape, found.name) == ((8, 8, 3), "mine")
+    np.testing.assert_allclose(all_values(found), [20, 40, 60, 80, 100], atol=1)  # JPEG rounds
+
+
+def test_a_share_of_a_folder_is_held_out_once_and_for_all(folder):
+    found = load(folder)
+    assert len(found.test) == 2
+    assert all_values(found) == [10, 20, 30, 40, 50, 60, 70, 80]
+    assert values(load(folder, resolution=10).test) == values(found.test)
+
+
+def test_a_folder_is_called_by_its_name(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert load(".").name == "mine"
+
+
+def lanczos(signal, n):
+    """A signal resized to `n` by the definition: windowed sincs, 3 lobes, stretched to fit."""
+    scale = max(1, len(signal) / n)
+    centres = (np.arange(n) + 0.5) * len(signal) / n
+    t = (np.arange(len(signal)) + 0.5 - centres[:, None]) / scale
+    weights = np.where(np.abs(t) < 3, np.sinc(t) * np.sinc(t / 3), 0)
+    return weights @ signal / weights.sum(1)
+
+
+@pytest.mark.parametrize("resolution", [4, 8, 12])
+@pytest.mark.parametrize("crop", [0, 6])
+@pytest.mark.parametrize("upright", [True, False])
+def test_the_centre_is_cropped_and_resized(resolution, crop, upright):
+    """Halves of 40 and 200, 14 x 8: the side is cut to 8 or 6 at the middle."""
+    halves = np.repeat(np.array([40, 200], "uint8"), 7)
+    picture = np.tile(halves, (8, 1))
+    y = decoding.fit(Image.fromarray(picture.T if upright else picture), resolution, 1, crop)
+    assert y.shape == (resolution, resolution, 1)
+    assert y.dtype == np.uint8
+    side = crop or 8
+    expected = lanczos(np.repeat([40.0, 200.0], side // 2), resolution).clip(0, 255)
+    y = y[..., 0].T if upright else y[..., 0]
+    np.testing.assert_allclose(y, np.tile(expected, (resolution, 1)), atol=1)
+
+
+def test_a_crop_wider_than_the_image_is_the_widest_there_is():
+    picture = Image.fromarray(np.arange(8 * 8, dtype="uint8").reshape(8, 8))
+    np.testing.assert_array_equal(decoding.fit(picture, 8, 1, crop=50)[..., 0], picture)
+
+
+def test_photographs_are_turned_upright(tmp_path):
+    """Orientation 6: the camera was held so that the picture must be turned clockwise."""
+    stored = np.arange(64, dtype="uint8").reshape(8, 8)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / "turned.png"
+    Image.fromarray(stored).save(path, exif=exif)
+    config = types.SimpleNamespace(resolution=8, channels=1, crop=0, skip_broken=False)
+    (y,) = decoding.decoded([path], config)
+    np.testing.assert_array_equal(y[..., 0], np.rot90(stored, -1))
+
+
+COLORS = np.array([[250, 10, 30], [20, 240, 60], [70, 80, 200], [128, 128, 128]], "uint8")
+
+
+def picture(mode):
+    """Quadrants in four colours, in a mode of Pillow's; and what they are in RGB."""
+    index = np.zeros((8, 8), "uint8")
+    index[:4, 4:], index[4:, :4], index[4:, 4:] = 1, 2, 3
+    rgb = COLORS[index]
+    grey = (rgb @ [299, 587, 114] / 1000).round()
+    if mode == "P":
+        image = Image.fromarray(index)
+        image.putpalette(COLORS.tobytes())
+        return image, rgb
+    if mode == "RGBA":
+        return Image.fromarray(np.dstack([rgb, np.full((8, 8), 9, "uint8")])), rgb
+    if mode == "RGB":
+        return Image.fromarray(rgb), rgb
+    grey_rgb = np.repeat(grey[..., None], 3, -1)
+    if mode == "I;16":  # 65535 is white
+        return Image.fromarray((grey * 257).astype("uint16")), grey_rgb
+    if mode == "LA":
+        return Image.fromarray(grey.astype("uint8")).convert("LA"), grey_rgb
+    return Image.fromarray(grey.astype("uint8")), grey_rgb
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "I;16"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_modes_become_grey_or_rgb(tmp_path, mode, channels):
+    image, rgb = picture(mode)
+    image.save(tmp_path / "image.png")
+    with Image.open(tmp_path / "image.png") as saved:
+        assert saved.mode == mode
+        y = decoding.fit(saved, 8, channels)
+    expected = rgb if channels == 3 else rgb @ [[299], [587], [114]] / 1000
+    np.testing.assert_allclose(y, expected, atol=1)
+
+
+# What is no image.
+
+
+def truncated_jpeg(path):
+    noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), "uint8")
+    Image.fromarray(noise).save(path, "JPEG")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def bomb(path):
+    """A PNG of some bytes that claims 60,000 x 60,000 pixels."""
+
+    def chunk(kind, content):
+        check = zlib.crc32(kind + content)
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
+
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    parts = chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(bytes(9))), chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+
+
+BROKEN = {
+    "half.jpg": truncated_jpeg,
+    "text.png": lambda path: path.write_text("Dear diary"),
+    "nothing.webp": lambda path: path.write_bytes(b""),
+    "dot.png": lambda path: Image.new("RGB", (1, 1)).save(path),
+    "bomb.png": bomb,
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_file_is_named_and_the_next_run_works(folder, cache, name):
+    BROKEN[name](folder / name)
+    with pytest.raises(bms_keras.BadInput, match=rf"mine/{name} .*skip_broken") as error:
+        load(folder)
+    assert "\n" not in str(error.value)
+    (folder / name).unlink()
+    assert all_values(load(folder)) == [10, 20, 30, 40, 50, 60, 70, 80]
+
+
+@pytest.mark.parametrize("place", range(1, 9))
+def test_a_failed_load_leaves_nothing_in_the_cache(folder, cache, place):
+    """Be the broken file one to train on or one that is held out."""
+    (folder / f"{place}.png").write_text("Dear diary")
+    with pytest.raises(bms_keras.BadInput, match=rf"/{place}\.png"):
+        load(folder)
+    assert [path for path in cache.rglob("*") if path.is_file()] == []
+
+
+def test_broken_files_are_skipped_and_counted(folder, capsys):
+    for name, spoil in BROKEN.items():
+        spoil(folder / name)
+    found = load(folder, skip_broken=True)
+    assert all_values(found) == [10, 20, 30, 40, 50, 60, 70, 80]
+    counts = re.findall(r"^skipped (\d+) of (\d+) files$", capsys.readouterr().err, re.MULTILINE)
+    assert sum(int(skipped) for skipped, _ in counts) == len(BROKEN)
+    again = load(folder, skip_broken=True)
+    np.testing.assert_array_equal(again.train, found.train)
+    np.testing.assert_array_equal(again.test, found.test)
+
+
+def test_a_folder_of_nothing_but_broken_files(folder):
+    for path in folder.iterdir():
+        path.write_text("Dear diary")
+    with pytest.raises(bms_keras.BadInput, match=r"none of \d files can be decoded"):
+        load(folder, skip_broken=True)
+
+
+def test_a_folder_without_images(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("no image")
+    with pytest.raises(bms_keras.BadInput, match=r"mine holds no image; known are \.png, "):
+        load(tmp_path / "mine")
+
+
+def test_a_folder_named_like_an_image_is_a_folder(folder):
+    (folder / "dir.png").mkdir()
+    (folder / "1.png").rename(folder / "dir.png" / "1.png")
+    assert all_values(load(folder)) == [10, 20, 30, 40, 50, 60, 70, 80]
+
+
+def test_a_link_to_nowhere_is_a_broken_file(folder, capsys):
+    (folder / "link.png").symlink_to("nowhere")
+    with pytest.raises(bms_keras.BadInput, match=r"mine/link\.png .*skip_broken"):
+        load(folder)
+    assert all_values(load(folder, skip_broken=True)) == [10, 20, 30, 40, 50, 60, 70, 80]
+    assert "skipped 1 of" in capsys.readouterr().err
+
+
+# The cache.
+
+
+@pytest.fixture
+def undecodable(monkeypatch):
+    def fail(*args):
+        raise AssertionError("decoded again")
+
+    return lambda: monkeypatch.setattr(decoding, "fit", fail)
+
+
+def test_files_are_decoded_once(folder, undecodable):
+    first = load(folder)
+    undecodable()
+    again = load(folder, held_out=0.25)
+    np.testing.assert_array_equal(again.train, first.train)
+    np.testing.assert_array_equal(again.test, first.test)
+    assert isinstance(again.train, np.memmap)
+    assert not again.train.flags.writeable
+
+
+@pytest.mark.parametrize("field", ["resolution", "channels", "crop"])
+def test_another_size_is_decoded_again(folder, undecodable, field):
+    load(folder)
+    undecodable()
+    with pytest.raises(AssertionError, match="decoded again"):
+        load(folder, **{field: {"channels": 1}.get(field, 6)})
+
+
+def test_a_changed_file_is_decoded_again(folder):
+    load(folder)
+    path = folder / "1.png"
+    before = path.stat()
+    Image.new("RGB", (9, 12), (90,) * 3).save(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    assert all_values(load(folder)) == [20, 30, 40, 50, 60, 70, 80, 90]
