@@ -19,3 +19,14 @@ def lookup(table, name, field):
     if name not in table:
         raise BadInput(f"{field} must be one of {', '.join(table)}. Received: {name!r}")
     return table[name]
+
+
+def require(condition, name, expected, received):
+    """Raises a `ValueError` in Keras's words unless the condition holds."""
+    if not condition:
+        raise ValueError(f"{name} must be {expected}. Received: {name}={received!r}")
+
+
+def one_of(name, value, choices):
+    """Raises a `ValueError` unless the value is one of the choices."""
+    require(value in choices, name, " or ".join(repr(choice) for choice in choices), value)

@@ -4,6 +4,7 @@ import dataclasses
 
 from bms_keras.errors import lookup
 from bms_keras.game import Game
+from bms_keras.methods.gan import GAN
 from bms_keras.methods.hybrid import BMSVAEGAN
 
 _AUTOENCODER = ("recognition", "generator")
@@ -29,6 +30,14 @@ class Method:
     samples: int = 1
     spectral_norm: bool = False
     objective: dict = dataclasses.field(default_factory=dict)
+
+    def build(self, networks, samples, gradient, **kwargs):
+        """The game; T and how its gradient is taken matter only where there is a posterior."""
+        if "recognition" in self.networks:
+            kwargs |= {"samples": samples, "gradient": gradient}
+        elif samples != 1:
+            raise ValueError(f"a method without a posterior has samples=1. Received: {samples}")
+        return self.game(**networks, **kwargs)
 
 
 def _bms(summary, networks=_HYBRID, samples=1, spectral_norm=False, **objective):
@@ -63,6 +72,13 @@ METHODS = {
         divergence_weight=10.0,  # the lambda of Tolstikhin et al. 2018
     ),
     "wae_gan": _bms("Wasserstein autoencoder, latent critic", (*_AUTOENCODER, "latent_critic")),
+    "sn_gan": Method(
+        "spectrally normalised GAN, hinge loss",
+        GAN,
+        ("generator", "image_critic"),
+        spectral_norm=True,
+        objective={"margins": (1.0, 1.0)},
+    ),
 }
 
 

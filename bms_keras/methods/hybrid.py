@@ -5,11 +5,13 @@ from keras import ops
 
 from bms_keras import objectives
 from bms_keras.backends import standard_normal
-from bms_keras.game import Game, Player, fresh_seed
+from bms_keras.errors import one_of, require
+from bms_keras.game import Player, fresh_seed
+from bms_keras.methods.gan import Adversarial
 
 
 @keras.saving.register_keras_serializable("bms_keras")
-class BMSVAEGAN(Game):
+class BMSVAEGAN(Adversarial):
     """The Best-of-Many-Samples VAE-GAN (eq. 7, algorithm 1).
 
     For each x, z_1..z_T are drawn from q(z|x) and x_i = G(z_i). R and G together maximise
@@ -31,7 +33,10 @@ class BMSVAEGAN(Game):
         samples: T, the samples a data point.
         gradient: "selected" takes the gradient through the at most two samples that eq. 7 picks,
             "all" through all T. They are equal where the samples of a batch do not interact;
-            "selected" costs T + 6 units of arithmetic instead of 3T or 6T.
+            "selected" costs T + 6 units of arithmetic instead of 3T or 6T. Batch normalisation
+            in G lets them interact: each pass normalises by its own batch, the selection by all T
+            samples and the gradient by the selected ones, and the moving statistics, by which
+            samples are drawn outside training, average over all passes.
         critic_to_recognition: Whether log D_I's gradient reaches R too, as eq. 7 read to the letter
             says. In alpha-GAN's algorithm, which the paper follows, it stops at z; on Grid and Ring
             that gives the better latent match and the better samples.
@@ -40,9 +45,8 @@ class BMSVAEGAN(Game):
         prior_weight: Weight of log D_I of generated samples of the prior.
         divergence_weight: Weight of the divergence of q from p; 1 in eq. 7.
         norm: 1 or 2, the n of |x - x_i|_n.
-        critic_loss: "hinge" or "cross_entropy": what D_I minimises.
-        margins: (a, b) of the hinge.
         prior: "critic" for the latent critic's KL, "mmd" for WAE's kernel estimate.
+        critic_loss, margins: What D_I minimises; see `Adversarial`.
         ema, seed: See `Game`.
 
     Raises:
@@ -72,8 +76,6 @@ class BMSVAEGAN(Game):
         prior_weight=1.0,
         divergence_weight=1.0,
         norm=1,
-        critic_loss="hinge",
-        margins=(1.0, 1.0),
         prior="critic",
         **kwargs,
     ):
@@ -84,11 +86,10 @@ class BMSVAEGAN(Game):
             "latent_critic": latent_critic,
         }
         super().__init__(networks, **kwargs)
-        _require(isinstance(samples, int) and samples >= 1, "samples", "at least 1", samples)
-        _one_of("gradient", gradient, ("selected", "all"))
-        _one_of("norm", norm, (1, 2))
-        _one_of("critic_loss", critic_loss, ("hinge", "cross_entropy"))
-        _one_of("prior", prior, ("critic", "mmd"))
+        require(isinstance(samples, int) and samples >= 1, "samples", "at least 1", samples)
+        one_of("gradient", gradient, ("selected", "all"))
+        one_of("norm", norm, (1, 2))
+        one_of("prior", prior, ("critic", "mmd"))
         if (prior == "critic") != (latent_critic is not None):
             raise ValueError(
                 "A latent critic is needed with prior='critic', and with nothing else. "
@@ -102,8 +103,6 @@ class BMSVAEGAN(Game):
         self.prior_weight = prior_weight
         self.divergence_weight = divergence_weight
         self.norm = norm
-        self.critic_loss = critic_loss
-        self.margins = tuple(margins)
         self.prior_term = prior
 
     def players(self):
@@ -131,16 +130,6 @@ class BMSVAEGAN(Game):
             loss = loss - self.alpha * least_realistic - self.prior_weight * prior
             terms |= {"least_realistic": least_realistic, "prior": prior}
         return loss, terms
-
-    def image_critic_loss(self, x):
-        """Algorithm 1, line 4: high on data, low on samples of the prior."""
-        real = self.log_ratio(x)
-        fake = self.log_ratio(self.generated(x))
-        if self.critic_loss == "hinge":
-            loss = objectives.hinge(real, fake, self.margins)
-        else:
-            loss = objectives.cross_entropy(real, fake)
-        return loss, {"real": ops.mean(real), "fake": ops.mean(fake)}
 
     def latent_critic_loss(self, x):
         """Algorithm 1, line 5: the prior is 1, the posterior 0."""
@@ -183,18 +172,6 @@ class BMSVAEGAN(Game):
         q = ops.reshape(z, (-1, self.latent_dim))
         return objectives.mmd(q, self.prior(ops.shape(q)[0]))
 
-    def decode(self, z):
-        """G(z) in training."""
-        return self.generator(z, training=True)
-
-    def generated(self, x):
-        """As many samples G(z), z ~ p(z), as there are data points in `x`."""
-        return self.decode(self.prior(ops.shape(x)[0]))
-
-    def log_ratio(self, x):
-        """log D_I of a batch, `(B,)`."""
-        return objectives.log_ratio(self.image_critic(x, training=True))
-
     def latent_logit(self, z):
         """The logit of D_L of a batch, `(B,)`: an estimate of log p(z) / q(z)."""
         return objectives.log_ratio(self.latent_critic(z, training=True))
@@ -231,7 +208,7 @@ class BMSVAEGAN(Game):
             ValueError: If `samples` is less than 1.
         """
         n, samples = len(x), self.samples if samples is None else samples
-        _require(samples >= 1, "samples", "at least 1", samples)
+        require(samples >= 1, "samples", "at least 1", samples)
         mean, log_variance = self.encode(x, batch_size)
         noise = standard_normal((samples, n, self.latent_dim), fresh_seed(seed))
         z = objectives.gaussian(ops.concatenate([mean, log_variance], -1), noise)
@@ -245,7 +222,7 @@ class BMSVAEGAN(Game):
     def get_config(self):
         names = (
             "samples gradient critic_to_recognition alpha lambda_ prior_weight divergence_weight "
-            "norm critic_loss margins"
+            "norm"
         )
         own = {name: getattr(self, name) for name in names.split()}
         return {**super().get_config(), **own, "prior": self.prior_term}
@@ -260,12 +237,3 @@ def tiled(function, x):
     """Applies a function of a batch to `(T, B, ...)`, as one batch of T * B."""
     outputs = function(ops.reshape(x, (-1, *x.shape[2:])))
     return ops.reshape(outputs, (x.shape[0], -1, *outputs.shape[1:]))
-
-
-def _require(condition, name, expected, received):
-    if not condition:
-        raise ValueError(f"{name} must be {expected}. Received: {name}={received!r}")
-
-
-def _one_of(name, value, choices):
-    _require(value in choices, name, " or ".join(repr(c) for c in choices), value)
