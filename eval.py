@@ -1,7 +1,8 @@
 """Measures a run: `python eval.py --workdir=runs/grid --metrics=modes,latent`.
 
 The last line printed is a JSON object, which `metrics.jsonl` in the workdir collects. Pictures
-(the paper's tables 2 and 3 on 2D data) go to `samples/` there.
+go to `samples/` there: on 2D data the paper's tables 2 and 3; of images samples, reconstructions,
+interpolations, nearest training images and, with `ivom`, the closest samples (table 5).
 """
 
 import json
@@ -19,11 +20,19 @@ from absl import flags
 WORKDIR = flags.DEFINE_string("workdir", None, "The folder of the run.")
 METRICS = flags.DEFINE_list("metrics", [], "Metrics by name; all that apply, if not given.")
 COMPARE = flags.DEFINE_list("compare", [], "Other workdirs, to draw beside this one.")
+PROTOCOL = {  # each in place of the config's; see bms_keras.metrics.Protocol
+    "real": flags.DEFINE_integer("real", None, "Held-out images of the FID.", 2),
+    "generated": flags.DEFINE_integer("generated", None, "Samples of FID and LPIPS.", 2),
+    "ivom_images": flags.DEFINE_integer("ivom_images", None, "Held-out images of IvOM.", 2),
+    "inception": flags.DEFINE_string("inception", None, "FILE.npz or 'tfhub': the FID's network."),
+    "lpips": flags.DEFINE_string("lpips", None, "'alexnet', 'vgg16' or an .npz named so."),
+}
 flags.mark_flag_as_required("workdir")
 
 
 def main():
-    record = evaluation.evaluate(WORKDIR.value, METRICS.value, COMPARE.value)
+    protocol = {name: flag.value for name, flag in PROTOCOL.items() if flag.value is not None}
+    record = evaluation.evaluate(WORKDIR.value, METRICS.value, COMPARE.value, **protocol)
     print(json.dumps(record))
 
 

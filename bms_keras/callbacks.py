@@ -9,7 +9,7 @@ import os
 import keras
 from tensorboardX import SummaryWriter
 
-from bms_keras import checkpoint, plots
+from bms_keras import checkpoint, pictures
 
 _WRITERS = {}
 _COUNT = itertools.count()
@@ -86,24 +86,22 @@ class Checkpoint(_EverySteps):
         checkpoint.save(self.model, self.folder)
 
 
-class SampleScatter(_ToTensorBoard):
-    """Draws samples of a 2D model over the true modes, as a TensorBoard image.
+class SampleGrid(_ToTensorBoard):
+    """Draws samples into TensorBoard: a grid of images, or 2D points over the true modes.
 
     Args:
-        data: A data set with `means`, `std` and `unscaled`.
+        data: A data set; see `bms_keras.data`.
         folder: Where the event files go.
         every: Steps between pictures.
-        n: Samples.
     """
 
-    def __init__(self, data, folder, every=1, n=2500):
+    def __init__(self, data, folder, every=1):
         super().__init__(folder, every)
         self.data = data
-        self.n = n
 
     def act(self, step, logs):
-        figure = plots.scatter(self.data, {"samples": self.model.sample(self.n, seed=0)})
-        self.writer.add_image("samples", plots.pixels(figure), step, dataformats="HWC")
+        for name, picture in pictures.while_training(self.model, self.data).items():
+            self.writer.add_image(name, picture, step, dataformats="HWC")
 
 
 class Evaluate(_ToTensorBoard):

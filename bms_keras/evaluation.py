@@ -1,17 +1,18 @@
-"""Measures the run in a workdir and draws the paper's tables 2 and 3."""
+"""Measures the run in a workdir, and draws it, alone or beside others."""
 
-from bms_keras import checkpoint, experiment, metrics, plots
+from bms_keras import checkpoint, experiment, metrics, pictures
 from bms_keras.errors import BadInput
 from bms_keras.workdir import Workdir
 
 
-def evaluate(workdir, names=(), compare=()):
+def evaluate(workdir, names=(), compare=(), **protocol):
     """Measures a run's newest checkpoint.
 
     Args:
         workdir: Path of the run's folder.
         names: Names of metrics; all that apply, if empty.
         compare: Paths of other runs on the same data, to draw beside this one.
+        **protocol: Fields of `metrics.Protocol`, in place of the config's.
 
     Returns:
         A dictionary: the numbers, and the method, step, samples and seed. It is also appended to
@@ -20,17 +21,21 @@ def evaluate(workdir, names=(), compare=()):
     Raises:
         BadInput: If there is no run or checkpoint, or a metric does not exist or apply.
     """
-    functions = [metrics.get(name) for name in names]
+    for name in names:
+        metrics.get(name)
     folder = Workdir(workdir)
     config, built, step = _load(folder)
-    functions = functions or [metrics.get(n) for n in metrics.applicable(built.model, built.data)]
+    names = names or metrics.applicable(built.model, built.data)
     record = {key: config[key] for key in ("method", "samples", "seed")} | {"step": step}
-    for function in functions:
-        record |= function(built.model, built.data)
-    if hasattr(built.data, "means"):
-        record |= _draw(folder, config, built, [Workdir(path) for path in compare])
-    folder.log(record)
-    return record
+    measured = metrics.Protocol(**{**config.protocol, **protocol})
+    record |= metrics.measure(names, built.model, built.data, measured)
+    models = {config.method: built.model}
+    for path in compare:
+        models |= _other(Workdir(path), config, models)
+    drawn, shares = pictures.of_comparison(models, built.data, names)
+    pictures.save(drawn, folder)
+    folder.log(record | shares)
+    return record | shares
 
 
 def _load(folder):
@@ -42,26 +47,15 @@ def _load(folder):
     return config, built, step
 
 
-def _draw(folder, config, built, others):
-    """Saves the pictures of tables 2 and 3; returns the share of table 3's red points."""
-    models = {config.method: built.model}
-    for other in others:
-        other_config, other_built, _ = _load(other)
-        if other_config.data.source != config.data.source:
-            raise BadInput(
-                f"{other.path} is a run on {other_config.data.source!r}, not on "
-                f"{config.data.source!r}"
-            )
-        models[_title(other_config, models)] = other_built.model
-    samples = {title: model.sample(metrics.SAMPLES_2D, seed=0) for title, model in models.items()}
-    target = {"target": built.data.points(metrics.SAMPLES_2D)}
-    plots.scatter(built.data, target | samples).savefig(folder.picture("table2"), dpi=150)
-    encoders = {title: m for title, m in models.items() if "recognition" in m.networks}
-    if config.method not in encoders:
-        return {}
-    figure, shares = plots.latent_space(built.data, encoders)
-    figure.savefig(folder.picture("table3"), dpi=150)
-    return {"latent_missed_percent": shares[config.method]}
+def _other(folder, config, taken):
+    """The model of another run on the same data, by the title of its column."""
+    other, built, _ = _load(folder)
+    if other.data.to_dict() != config.data.to_dict():
+        raise BadInput(
+            f"{folder.path} is a run on {other.data.source!r}, not on {config.data.source!r}, or "
+            "prepares it otherwise"
+        )
+    return {_title(other, taken): built.model}
 
 
 def _title(config, taken):

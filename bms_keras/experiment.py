@@ -38,7 +38,14 @@ def default_config(method, **objective):
             "gradient": "selected",
             "precision": "float32",
             "ema": 0.0,
-            "data": {"source": "", "resolution": 0, "channels": 0},
+            "data": {
+                "source": "",  # "grid", "ring", "tfds:NAME", an .npz or a folder of images
+                "resolution": 0,  # 0: as the source has it
+                "channels": 0,
+                "crop": 0,  # side of the central square that is kept; 0: the largest
+                "held_out": 0.1,  # share kept for the metrics where there is no test split
+                "skip_broken": False,  # leave out, and count, files that are no images
+            },
             "networks": {"family": "", "latent_dim": 100},
             "objective": entry.objective | known,
             "optimizer": {
@@ -53,6 +60,7 @@ def default_config(method, **objective):
             "checkpoint_every": 1000,
             "eval_every": 0,  # 0: not while training
             "eval_metrics": (),  # what is measured then; `eval.py` measures whatever applies
+            "protocol": dataclasses.asdict(metrics.Protocol()),
             "strategy": "none",
             "steps_per_execution": 1,
             "jit_compile": "auto",
@@ -88,6 +96,15 @@ def validate(config):
         require(0 <= config.optimizer[field] <= 1, f"optimizer.{field}", "in [0, 1]")
     for name in config.eval_metrics:
         metrics.get(name)
+    for field in ("real", "generated", "ivom_images"):
+        value = config.protocol[field]
+        require(_is_int(value) and value >= 2, f"protocol.{field}", "an integer of at least 2")
+    require(0 < config.data.held_out < 1, "data.held_out", "in (0, 1)")
+    for field in ("resolution", "crop"):
+        require(
+            _is_int(config.data[field]) and config.data[field] >= 0, f"data.{field}", "0 or more"
+        )
+    require(config.data.channels in (0, 1, 3), "data.channels", "1, 3, or 0 for the source's")
     for field in config.optimizer:
         if field.endswith("learning_rate"):
             require(config.optimizer[field] > 0, f"optimizer.{field}", "above 0")
@@ -124,8 +141,8 @@ def build(config):
     with _dtype_policy(PRECISIONS[config.precision]):
         nets = networks.build(config.networks, source.shape, method.networks, method.spectral_norm)
     try:
-        model = method.game(
-            **nets,
+        model = method.build(
+            nets,
             samples=config.samples,
             gradient=config.gradient,
             **config.objective.to_dict(),

@@ -3,7 +3,7 @@
 import math
 import sys
 
-from bms_keras import callbacks, checkpoint, experiment, metrics, plots
+from bms_keras import callbacks, checkpoint, experiment, metrics, pictures
 from bms_keras.workdir import Workdir
 
 
@@ -27,29 +27,23 @@ def train(config, workdir):
     print(f"{config.method} on {config.data.source}: step {start} of {config.steps}", flush=True)
     if start < config.steps:
         _fit(built, config, workdir, start)
-    if hasattr(built.data, "means"):
-        figure = plots.scatter(
-            built.data, {config.method: built.model.sample(metrics.SAMPLES_2D, seed=0)}
-        )
-        figure.savefig(workdir.picture("samples"), dpi=150)
+    pictures.save(pictures.at_the_end(built.model, built.data), workdir)
     return built
 
 
 def _fit(built, config, workdir, start):
     model, data = built.model, built.data
-    functions = [metrics.get(name) for name in config.eval_metrics]
+    every = config.eval_every or config.checkpoint_every
 
     def measure():
-        return {k: v for function in functions for k, v in function(model, data).items()}
+        return metrics.measure(config.eval_metrics, model, data, config.protocol)
 
     actions = [
         callbacks.Scalars(workdir.tensorboard),
         callbacks.Checkpoint(workdir.checkpoints, config.checkpoint_every),
         callbacks.Evaluate(measure, workdir.tensorboard, config.eval_every),
+        callbacks.SampleGrid(data, workdir.tensorboard, every),
     ]
-    if hasattr(data, "means"):
-        every = config.eval_every or config.checkpoint_every
-        actions.append(callbacks.SampleScatter(data, workdir.tensorboard, every))
     epoch = math.gcd(config.checkpoint_every, config.eval_every)
     for first, steps, epochs in _segments(start, config.steps, epoch):
         model.steps_per_execution = math.gcd(config.steps_per_execution, steps)

@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from bms_keras.errors import BadInput
 
-MAY_CHANGE = ("steps", "checkpoint_every", "eval_every")  # of a run that goes on
+MAY_CHANGE = ("steps", "checkpoint_every", "eval_every", "eval_metrics", "protocol")  # later on
 
 
 class Workdir:
@@ -40,7 +40,7 @@ class Workdir:
             differences = [
                 f"{field}: {old!r} there, {new!r} now"
                 for field, old, new in _differences(self._read(), config)
-                if field not in MAY_CHANGE
+                if field.split(".")[0] not in MAY_CHANGE
             ]
             if differences:
                 raise BadInput(

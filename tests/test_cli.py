@@ -7,7 +7,9 @@ import subprocess
 import sys
 
 import keras
+import numpy as np
 import pytest
+from PIL import Image
 
 ROOT = pathlib.Path(__file__).parent.parent
 TINY = [f"--config.networks.{name}=8" for name in ("generator", "recognition", "image_critic")]
@@ -85,7 +87,10 @@ def test_another_config_is_refused_and_changes_nothing(workdir):
         (["--config=configs/grid.py", "--config.samples=0"], "at least 1. Received: 0"),
         (["--config=configs/grid.py", "--config.batch_size=-8"], "at least 1. Received: -8"),
         (["--config=configs/grid.py", "--config.steps=many"], "many"),
-        (["--config=configs/grid.py", "--config.data.source=mars"], "grid, ring. Received: 'mars'"),
+        (
+            ["--config=configs/grid.py", "--config.data.source=mars"],
+            "or of a folder of images. Received: 'mars'",
+        ),
         (["--config=configs/none.py"], "configs/none.py"),
         (["--config=configs/grid.py", "grid"], "unexpected arguments: grid"),
         ([], "config"),
@@ -106,12 +111,17 @@ def test_an_unknown_backend_gets_one_line():
     ("flags", "message"),
     [
         (["--workdir=nowhere"], "holds no run"),
-        (["--workdir=nowhere", "--metrics=beauty"], "one of modes, latent. Received: 'beauty'"),
+        (["--workdir=nowhere", "--metrics=beauty"], "ivom, lpips. Received: 'beauty'"),
         ([], "workdir"),
     ],
 )
 def test_bad_evaluations_get_one_line(flags, message):
     assert message in error_line(run("eval.py", *flags))
+
+
+def test_a_metric_that_does_not_apply_gets_one_line(workdir):
+    line = error_line(run("eval.py", f"--workdir={workdir}", "--metrics=modes,fid"))
+    assert "the metric 'fid' needs data of the kind 'images'" in line
 
 
 def test_runs_on_other_data_are_not_drawn_together(workdir, tmp_path):
@@ -121,3 +131,93 @@ def test_runs_on_other_data_are_not_drawn_together(workdir, tmp_path):
         run("eval.py", f"--workdir={workdir}", f"--compare={tmp_path}", "--metrics=modes")
     )
     assert "is a run on 'ring', not on 'grid'" in line
+
+
+# Images.
+
+TINY_IMAGES = [
+    "--config=configs/folder.py",
+    "--config.data.resolution=8",
+    "--config.data.held_out=0.25",
+    "--config.networks.width=2",
+    "--config.networks.latent_dim=4",
+    "--config.networks.latent_critic=8",
+    "--config.samples=2",
+    "--config.batch_size=8",
+    "--config.checkpoint_every=3",
+    "--config.eval_every=3",
+    "--config.eval_metrics=latent",
+]
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """A folder of small noise, a cache, and where the flags point to both."""
+    folder = tmp_path_factory.mktemp("images")
+    (folder / "mine").mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(40):
+        noise = rng.integers(0, 256, (9, 10, 3), "uint8")
+        Image.fromarray(noise).save(folder / "mine" / f"{i}.png")
+    return folder
+
+
+def run_on_images(script, images, workdir, *flags):
+    if script == "train.py":
+        flags = [*TINY_IMAGES, f"--config.data.source={images / 'mine'}", *flags]
+    return run(script, f"--workdir={workdir}", *flags, BMS_KERAS_CACHE=str(images / "cache"))
+
+
+@pytest.fixture(scope="module")
+def image_workdir(images):
+    workdir = images / "run"
+    for steps in (4, 6):
+        result = run_on_images("train.py", images, workdir, f"--config.steps={steps}")
+        assert result.returncode == 0, result.stderr
+    assert "step 4 of 6" in result.stdout
+    assert "decoded" not in result.stderr  # the first run did
+    return workdir
+
+
+def test_a_folder_is_trained_on_and_drawn(image_workdir):
+    names = sorted(path.name for path in (image_workdir / "checkpoints").iterdir())
+    assert names == [f"step_{step:09d}.npz" for step in (3, 4, 6)]
+    pictures = {path.name: path for path in (image_workdir / "samples").iterdir()}
+    assert set(pictures) == {
+        "samples.png",
+        "reconstructions.png",
+        "neighbours.png",
+        "interpolations.png",
+    }
+    for path in pictures.values():
+        with Image.open(path) as picture:
+            assert np.asarray(picture).std() > 0
+
+
+def test_the_trained_images_are_evaluated(images, image_workdir):
+    result = run_on_images("eval.py", images, image_workdir, "--metrics=latent")
+    assert result.returncode == 0, result.stderr
+    record = json.loads(result.stdout.splitlines()[-1])
+    assert (record["method"], record["step"], record["samples"]) == ("bms_vae_gan", 6, 2)
+    assert 0 <= record["latent_auc"] <= 1
+    assert "fid" not in " ".join(record)
+    assert json.loads((image_workdir / "metrics.jsonl").read_text()) == record
+
+
+def test_a_broken_folder_gets_one_line_and_writes_nothing(images, tmp_path):
+    (images / "mine" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 and no more")
+    try:
+        before = sorted(images.rglob("*"))
+        line = error_line(run_on_images("train.py", images, tmp_path / "new"))
+        assert "mine/broken.jpg is no image to train on" in line
+        assert not (tmp_path / "new").exists()
+        assert sorted(images.rglob("*")) == before
+    finally:
+        (images / "mine" / "broken.jpg").unlink()
+
+
+def test_a_method_without_samples_gets_one_line(tmp_path):
+    flags = ["--config=configs/grid.py:sn_gan", "--config.samples=10"]
+    line = error_line(run("train.py", f"--workdir={tmp_path / 'new'}", *flags, *QUICK))
+    assert "samples=1. Received: 10" in line
+    assert not (tmp_path / "new").exists()

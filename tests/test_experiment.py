@@ -1,8 +1,10 @@
 """Configs become models, or a line that says why not."""
 
 import keras
+import numpy as np
 import pytest
 from ml_collections import ConfigDict
+from PIL import Image
 
 from bms_keras import data, experiment, methods, networks
 from bms_keras.errors import BadInput
@@ -24,12 +26,55 @@ def config(method="bms_vae_gan", **fields):
     return config
 
 
+def image_config(folder, method="bms_vae_gan", **fields):
+    """Of DCGAN's networks on 8 x 8 noise, in an `.npz` that is written into the folder."""
+    rng = np.random.default_rng(0)
+    parts = {"x_train": (40, 8, 8, 3), "x_test": (24, 8, 8, 3)}
+    arrays = {name: rng.integers(0, 256, shape, "uint8") for name, shape in parts.items()}
+    np.savez(folder / "noise.npz", **arrays)
+    image_config = config(method)
+    image_config.data.source = str(folder / "noise.npz")
+    image_config.batch_size = 8
+    image_config.networks = {"family": "dcgan", "latent_dim": 4, "width": 2, "latent_critic": (8,)}
+    image_config.update_from_flattened_dict(fields)
+    return image_config
+
+
 @pytest.mark.parametrize("method", methods.METHODS)
 def test_every_method_builds_and_trains(method):
     built = experiment.build(config(method, batch_size=8))
     logs = built.model.fit(built.data.batches(0, 2), steps_per_epoch=2, verbose=0).history
-    assert built.model.samples == methods.get(method).samples
+    if "recognition" in built.model.networks:
+        assert built.model.samples == methods.get(method).samples
     assert all(abs(values[-1]) < 1e3 for values in logs.values())
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_images_are_trained_on_in_any_precision(tmp_path, precision):
+    """Weights, sigma, batch statistics, losses and the optimizers' states are float32."""
+    built = experiment.build(image_config(tmp_path, precision=precision))
+    model = built.model
+    assert model.generator.layers[0].compute_dtype == precision
+    assert model.image_critic.layers[0].compute_dtype == precision
+    kernels = [w for w in model.trainable_weights if len(w.shape) > 1]
+    before = [w.numpy() for w in kernels]
+    logs = model.fit(built.data.batches(0, 4), steps_per_epoch=4, verbose=0).history
+    assert all(np.isfinite(values[-1]) for values in logs.values())
+    assert all(np.isfinite(w).all() for w in model.get_weights())
+    assert all(np.any(w.numpy() != old) for w, old in zip(kernels, before, strict=True))
+
+    x = built.data.points(8)
+    norms = [n for n in model.image_critic.layers if isinstance(n, SpectralNormalization)]
+    tensors = [player.loss(x)[0] for player in model.players()] + [n.sigma() for n in norms]
+    assert len(tensors) == 5
+    states = [v for v in model.optimizer.variables if len(v.shape)]
+    networks = [w for network in model.networks.values() for w in network.weights]
+    dtypes = {keras.backend.standardize_dtype(v.dtype) for v in (*networks, *states, *tensors)}
+    assert dtypes == {"float32"}
+    assert model.sample(2, seed=0).dtype == np.float32
+    kind = keras.optimizers.LossScaleOptimizer
+    scaled = [isinstance(model.optimizer[player.name], kind) for player in model.players()]
+    assert scaled == [precision == "float16"] * 3
 
 
 def test_only_the_methods_that_say_so_are_spectrally_normalised():
@@ -74,13 +119,31 @@ def test_objective_fields_that_a_method_lacks_are_left_out():
         ("optimizer.learning_rate", 0.0, "config.optimizer.learning_rate must be above 0"),
         ("optimizer.hold", 2.0, "config.optimizer.hold"),
         ("objective.norm", 3, "norm must be 1 or 2. Received: norm=3"),
-        ("data.source", "mars", "data.source must be one of grid, ring. Received: 'mars'"),
-        ("networks.family", "cnn", "networks.family must be one of mlp. Received: 'cnn'"),
+        ("eval_metrics", ("beauty",), "a metric must be one of modes, .*'beauty'"),
+        ("protocol.real", 1, "config.protocol.real must be an integer of at least 2"),
+        ("data.held_out", 1.0, "config.data.held_out must be in .0, 1."),
+        ("data.source", "mars", "data.source must be one of grid, ring, 'tfds:NAME'.*'mars'"),
+        ("networks.family", "cnn", "networks.family must be one of mlp, dcgan, .*'cnn'"),
     ],
 )
 def test_bad_values_are_named(field, value, message):
     with pytest.raises(BadInput, match=message):
         experiment.build(config(**{field: value}))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("channels", 2), ("resolution", 0), ("resolution", -8), ("crop", -1)]
+)
+def test_fields_that_fit_no_image_are_named(tmp_path, monkeypatch, field, value):
+    """Of a folder, whose images have no size of their own; 0 would do for an `.npz`."""
+    monkeypatch.setenv("BMS_KERAS_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "mine").mkdir()
+    for i in range(20):
+        Image.new("RGB", (8, 8)).save(tmp_path / "mine" / f"{i}.png")
+    fields = {"data.resolution": 8, f"data.{field}": value}
+    bad = image_config(tmp_path, **{"data.source": str(tmp_path / "mine"), **fields})
+    with pytest.raises(BadInput, match=f"config.data.{field} .*{value}"):
+        experiment.build(bad)
 
 
 def test_the_dense_family_refuses_images():

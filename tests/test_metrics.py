@@ -1,11 +1,15 @@
 """The registry of metrics measures models, and says which metrics apply."""
 
+import dataclasses
+
 import numpy as np
 import pytest
-from test_experiment import config
+from test_experiment import config, image_config
 
 from bms_keras import experiment, metrics
 from bms_keras.errors import BadInput
+
+PROTOCOL = metrics.Protocol()
 
 
 @pytest.fixture(scope="module")
@@ -13,10 +17,16 @@ def built():
     return experiment.build(config())
 
 
+@pytest.fixture(scope="module")
+def of_images(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    return {name: experiment.build(image_config(folder, name)) for name in ("sn_gan", "wae")}
+
+
 def test_modes_of_a_model_are_reproducible(built):
-    first, again = (metrics.get("modes")(built.model, built.data) for _ in range(2))
-    assert first == again
-    assert set(first) >= {"modes", "high_quality_percent", "spread_ratio", "mode_kl"}
+    measured = [metrics.measure(["modes"], built.model, built.data, PROTOCOL) for _ in range(2)]
+    assert measured[0] == measured[1]
+    assert set(measured[0]) >= {"modes", "high_quality_percent", "spread_ratio", "mode_kl"}
 
 
 @pytest.mark.parametrize(("mean", "auc"), [(0.0, 0.5), (3.0, 1.0)])
@@ -25,19 +35,57 @@ def test_the_latent_match_of_a_known_posterior(built, mean, auc):
     *others, _ = built.model.recognition.get_weights()
     bias = np.repeat([mean, 0.0], built.model.latent_dim)
     built.model.recognition.set_weights([*(np.zeros_like(w) for w in others), bias])
-    result = metrics.get("latent")(built.model, built.data)
+    result = metrics.measure(["latent"], built.model, built.data, PROTOCOL)
     assert result["latent_auc"] == pytest.approx(auc, abs=0.03)
 
 
-def test_metrics_that_do_not_apply(built):
-    assert metrics.applicable(built.model, built.data) == ["modes", "latent"]
-    assert metrics.applicable(built.model, object()) == ["latent"]
-    with pytest.raises(BadInput, match="grid or ring"):
-        metrics.get("modes")(built.model, object())
+def test_metrics_are_measured_by_one_protocol_into_one_record(built, monkeypatch):
+    """In the order that was asked for."""
+    seen = []
+
+    def fake(name):
+        def function(model, data, protocol):
+            assert (model, data) == (built.model, built.data)
+            seen.append((name, protocol.generated))
+            return {f"{name}_{protocol.generated}": 1.0}
+
+        return metrics.Metric(function)
+
+    monkeypatch.setattr(metrics, "METRICS", {name: fake(name) for name in ("a", "b", "c")})
+    protocol = dataclasses.replace(PROTOCOL, generated=7)
+    record = metrics.measure(["c", "a"], built.model, built.data, protocol)
+    assert record == {"c_7": 1.0, "a_7": 1.0}
+    assert seen == [("c", 7), ("a", 7)]
+
+
+def test_what_applies(built, of_images):
+    def names(built):
+        return metrics.applicable(built.model, built.data)
+
+    assert names(built) == ["modes", "latent"]
+    assert names(of_images["wae"]) == ["latent", "fid", "ivom", "lpips"]
+    assert names(of_images["sn_gan"]) == ["fid", "ivom", "lpips"]
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "message"),
+    [
+        ("grid", "fid", "'fid' needs data of the kind 'images'; this is 'mixture'"),
+        ("wae", "modes", "'modes' needs data of the kind 'mixture'; this is 'images'"),
+        ("sn_gan", "latent", "'latent' needs a method with a recognition network"),
+    ],
+)
+def test_what_does_not_apply_is_refused_before_anything_is_measured(
+    built, of_images, monkeypatch, method, name, message
+):
+    quick = metrics.Metric(lambda *_: pytest.fail("measured"))
+    monkeypatch.setitem(metrics.METRICS, "quick", quick)
+    model = of_images.get(method, built)
+    with pytest.raises(BadInput, match=f"the metric {message}"):
+        metrics.measure(["quick", name], model.model, model.data, PROTOCOL)
 
 
 def test_an_unknown_metric():
-    with pytest.raises(
-        BadInput, match=r"a metric must be one of modes, latent\. Received: 'beauty'"
-    ):
+    known = "modes, latent, fid, ivom, lpips"
+    with pytest.raises(BadInput, match=rf"a metric must be one of {known}\. Received: 'beauty'"):
         metrics.get("beauty")

@@ -1,39 +1,105 @@
 """Metrics by the name that `eval.py --metrics` takes.
 
-A metric is a function of a model and its data set that returns a dictionary of numbers. It raises
-`BadInput` where it does not apply.
+A metric is a function of a model, its data set and the protocol that returns a dictionary of
+numbers, whose keys name the protocol.
 """
+
+import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
 from bms_keras.errors import BadInput, lookup
+from bms_keras.metrics.fid import fid
+from bms_keras.metrics.inception import network as inception_network
+from bms_keras.metrics.ivom import ivom
 from bms_keras.metrics.latent import latent_match
-from bms_keras.metrics.modes import mode_statistics
+from bms_keras.metrics.lpips import lpips
+from bms_keras.metrics.modes import SAMPLES, mode_statistics
 
-SAMPLES_2D = 2500  # section 4.1
 LATENTS = 10_000
 
 
-def modes(model, data, seed=0):
-    """Modes, high quality and what they hide, on 2,500 samples. See `mode_statistics`."""
-    if not hasattr(data, "means"):
-        raise BadInput("the metric 'modes' needs data with known modes: grid or ring")
-    samples = data.unscaled(model.sample(SAMPLES_2D, seed=seed))
-    reference = data.unscaled(data.points(SAMPLES_2D))
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+    """How much is measured, and by which networks: the fields of `config.protocol`.
+
+    Args:
+        real: Held-out images of the FID; all there are, where there are fewer.
+        generated: Samples of the FID and of LPIPS.
+        ivom_images: Held-out images whose closest sample is looked for.
+        inception: Path of an `.npz` of the FID's network, "tfhub" for TF-GAN's own, or empty for
+            the one that the package index holds.
+        lpips: Network of LPIPS, "alexnet" or "vgg16", or the path of an `.npz` named so.
+    """
+
+    real: int = 10_000
+    generated: int = 5_000
+    ivom_images: int = 100
+    inception: str = ""
+    lpips: str = "alexnet"
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """A metric and what it needs.
+
+    Args:
+        function: Takes a model, a data set and a `Protocol`; returns a dictionary of numbers.
+        kind: The kind of data that it needs; `None` for any.
+        posterior: Whether it needs a recognition network.
+    """
+
+    function: Callable
+    kind: str | None = None
+    posterior: bool = False
+
+    def obstacle(self, model, data):
+        """Why it does not apply, or `None`."""
+        if self.kind not in (None, data.kind):
+            return f"needs data of the kind {self.kind!r}; this is {data.kind!r}"
+        if self.posterior and "recognition" not in model.networks:
+            return "needs a method with a recognition network"
+        return None
+
+
+def _modes(model, data, protocol):
+    samples = data.unscaled(model.sample(SAMPLES, seed=0))
+    reference = data.unscaled(data.points(SAMPLES))
     return mode_statistics(samples, data.means, data.std, reference)
 
 
-def latent(model, data, seed=0):
-    """The latent match over 10,000 data points that training never saw. See `latent_match`."""
-    if "recognition" not in model.networks:
-        raise BadInput("the metric 'latent' needs a method with a recognition network")
-    rng = np.random.default_rng(seed)
-    mean, log_variance = model.encode(data.points(LATENTS))
+def _latent(model, data, protocol):
+    """The latent match over data points that training never saw."""
+    x = data.points(LATENTS)
+    if len(x) < 4:  # a classifier is trained on one half and scored on the other
+        raise BadInput(f"the metric 'latent' needs at least 4 held-out points. Received: {len(x)}")
+    rng = np.random.default_rng(0)
+    mean, log_variance = model.encode(x)
     q = mean + np.exp(0.5 * log_variance) * rng.standard_normal(mean.shape)
-    return latent_match(q, rng.standard_normal(mean.shape), seed)
+    return latent_match(q, rng.standard_normal(mean.shape))
 
 
-METRICS = {"modes": modes, "latent": latent}
+def _fid(model, data, protocol):
+    network = inception_network(protocol.inception)
+    return fid(model, data, protocol.real, protocol.generated, network)
+
+
+def _ivom(model, data, protocol):
+    return ivom(model, data, protocol.ivom_images)
+
+
+def _lpips(model, data, protocol):
+    return lpips(model, data, protocol.lpips, protocol.generated)
+
+
+METRICS = {
+    "modes": Metric(_modes, kind="mixture"),
+    "latent": Metric(_latent, posterior=True),
+    "fid": Metric(_fid, kind="images"),
+    "ivom": Metric(_ivom, kind="images"),
+    "lpips": Metric(_lpips, kind="images"),
+}
 
 
 def get(name):
@@ -47,5 +113,27 @@ def get(name):
 
 def applicable(model, data):
     """The names of the metrics that apply to a method and its data."""
-    has = {"modes": hasattr(data, "means"), "latent": "recognition" in model.networks}
-    return [name for name in METRICS if has[name]]
+    return [name for name, metric in METRICS.items() if metric.obstacle(model, data) is None]
+
+
+def measure(names, model, data, protocol):
+    """Measures a model.
+
+    Args:
+        names: Names of metrics.
+        model, data: A `Game` and its data set.
+        protocol: A `Protocol`.
+
+    Returns:
+        Dictionary of numbers.
+
+    Raises:
+        BadInput: If a metric does not exist, or does not apply.
+    """
+    for name in names:
+        if obstacle := get(name).obstacle(model, data):
+            raise BadInput(f"the metric {name!r} {obstacle}")
+    record = {}
+    for name in names:
+        record |= get(name).function(model, data, protocol)
+    return record

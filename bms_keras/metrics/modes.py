@@ -2,6 +2,8 @@
 
 import numpy as np
 
+SAMPLES = 2500  # section 4.1
+
 
 def mode_statistics(samples, means, std, reference, projections=128, seed=0):
     """Compares samples with a uniform mixture of isotropic Gaussians.
