@@ -53,7 +53,7 @@ def of_comparison(models, data, names):
     Returns:
         Dictionary of pictures: of 2D data "table2" (samples) and "table3" (latents that q(z)
         leaves out); of images what `at_the_end` draws of the first model, "comparison" of several
-        models' samples and, if "ivom" is among the metrics, "closest" (table 5). And a dictionary
+        models' samples and, if "ivom" is among the metrics, those of `closest`. And a dictionary
         of numbers that the pictures show.
     """
     title, model = next(iter(models.items()))
@@ -61,9 +61,7 @@ def of_comparison(models, data, names):
         drawn = at_the_end(model, data)
         if len(models) > 1:
             drawn["comparison"] = comparison(models.values())
-        if "ivom" in names:
-            drawn["closest"] = closest(models.values(), data)
-        return drawn, {}
+        return drawn | (closest(models, data) if "ivom" in names else {}), {}
     samples = {title: model.sample(SAMPLES, seed=0) for title, model in models.items()}
     figure = plots.scatter(data, {"target": data.points(SAMPLES)} | samples)
     drawn, numbers = {"table2": plots.pixels(figure)}, {}
@@ -125,11 +123,26 @@ def comparison(models, rows=3):
 
 
 def closest(models, data, n=8):
-    """Table 5: held-out images at the left, and the closest that each model can generate."""
+    """What IvOM finds, by model.
+
+    Args:
+        models: Dictionary from a title to a `Game`.
+        data: Their data set.
+        n: How many of its held-out images.
+
+    Returns:
+        Dictionary of pictures: "closest" (table 5), held-out images at the left and the closest
+        that each model can generate beside them; "ivom_convergence", the error over the search.
+    """
     x = data.images(n)
-    found = [inference_by_optimization(model, scaled(x)).closest for model in models]
-    columns = [x, *map(quantized, found)]
-    return grid(np.stack(columns, 1).reshape(-1, *data.shape), len(columns))
+    found = {title: inference_by_optimization(m, scaled(x)) for title, m in models.items()}
+    columns = [x, *(quantized(result.closest) for result in found.values())]
+    lines = {title: result.curve for title, result in found.items()}
+    figure = plots.curves(lines, "steps of the search", "mean squared error")
+    return {
+        "closest": grid(np.stack(columns, 1).reshape(-1, *data.shape), len(columns)),
+        "ivom_convergence": plots.pixels(figure),
+    }
 
 
 def neighbours(samples, train, nearest=COLUMNS - 1, block=5000):

@@ -69,6 +69,25 @@ def latent_space(data, models, points=1000, seed=0):
     return figure, shares
 
 
+def curves(lines, x, y):
+    """Curves on a logarithmic axis.
+
+    Args:
+        lines: Dictionary from a label to an array `(n,)` of positive numbers.
+        x, y: What the axes show.
+
+    Returns:
+        A matplotlib `Figure`.
+    """
+    figure = Figure(figsize=(4.8, 3.4), layout="constrained", dpi=150)
+    axes = figure.subplots()
+    for label, values in lines.items():
+        axes.semilogy(np.arange(1, len(values) + 1), values, label=label)
+    axes.set(xlabel=x, ylabel=y)
+    axes.legend(frameon=False)
+    return figure
+
+
 def pixels(figure):
     """A figure as a uint8 array `(height, width, 3)`."""
     canvas = FigureCanvasAgg(figure)

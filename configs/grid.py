@@ -3,7 +3,7 @@
     python train.py --config=configs/grid.py --workdir=runs/grid
 
 The paper has 25 modes and 99.7 ± 0.2 % of high quality for BMS-VAE-GAN, T=10; expect 25 and
-97.6 ± 1.5 % (five seeds) after 4 to 6 minutes on two cores.
+97.6 ± 1.7 % (five seeds) after 4 to 6 minutes on two cores.
 
 G, R and D_L are those of Srivastava et al. 2017; D_I has a second hidden layer. The rates, the
 critic's Lipschitz constant and the weights were found on other seeds; see the README.

@@ -3,7 +3,7 @@
     python train.py --config=configs/ring.py --workdir=runs/ring
 
 The paper has 8 modes and 99.6 ± 0.3 % of high quality for BMS-VAE-GAN, T=10; expect 8 and
-97.9 ± 0.5 % (five seeds) after 5 minutes on two cores. As Grid but for schedule and averages.
+97.9 ± 0.6 % (five seeds) after 5 minutes on two cores. As Grid but for schedule and averages.
 """
 
 from configs import grid

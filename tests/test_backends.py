@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from bms_keras.backends import standard_normal
+from bms_keras.backends import standard_normal, value_and_gradient
 
 BACKEND = keras.backend.backend()
 OTHER = {"tensorflow": "jax", "jax": "tensorflow"}[BACKEND]
@@ -109,3 +109,29 @@ def test_a_seed_generator_gives_fresh_noise_that_can_be_replayed():
     first, second = draws()
     assert not np.any(first == second)
     np.testing.assert_array_equal(draws(), [first, second])
+
+
+def squared_distance(y, x):
+    return ops.sum(ops.square(y - x), -1)
+
+
+def test_value_and_gradient():
+    """Of an affine map in closed form, each row by itself, with the weights of the moment."""
+    rng = np.random.default_rng(0)
+    layers = [keras.Input((3,)), keras.layers.Dense(2), keras.layers.BatchNormalization(epsilon=0)]
+    network = keras.Sequential(layers)
+    function = value_and_gradient(network, squared_distance)
+    for _ in range(2):
+        kernel, bias = rng.standard_normal((3, 2)), rng.standard_normal(2)
+        gamma, beta, mean, variance = 1 + rng.random((4, 2))
+        weights = [kernel, bias, gamma, beta, mean, variance]
+        network.set_weights(weights)
+        z = rng.standard_normal((5, 3)).astype("float32")
+        x = rng.standard_normal((5, 2)).astype("float32")
+        value, gradient = map(ops.convert_to_numpy, function(z, x))
+        scale = gamma / np.sqrt(variance)
+        difference = (z @ kernel + bias - mean) * scale + beta - x
+        np.testing.assert_allclose(value, np.sum(difference**2, -1), rtol=1e-4)
+        np.testing.assert_allclose(gradient, 2 * (difference * scale) @ kernel.T, rtol=1e-4)
+        for weight, before in zip(network.get_weights(), weights, strict=True):
+            np.testing.assert_array_equal(weight, before.astype("float32"))

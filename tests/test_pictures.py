@@ -144,10 +144,12 @@ def test_the_closest_samples_beside_the_images(built, monkeypatch):
     """Table 5, with an inference that finds negatives for one model and copies for the other."""
 
     def inference(model, x):
-        return types.SimpleNamespace(closest=model(x))
+        return types.SimpleNamespace(closest=model(x), curve=np.geomspace(1, 1e-3, 5))
 
     monkeypatch.setattr("bms_keras.pictures.inference_by_optimization", inference)
-    picture = pictures.closest([np.negative, np.copy], built.data, n=3)
+    drawn = pictures.closest({"a": np.negative, "b": np.copy}, built.data, n=3)
+    assert drawn["ivom_convergence"].std() > 0
+    picture = drawn["closest"]
     for row, image in enumerate(built.data.test[:3]):
         for column, expected in enumerate([image, 255 - image, image]):
             np.testing.assert_array_equal(cell(picture, row, column, side=8), expected)
@@ -156,7 +158,7 @@ def test_the_closest_samples_beside_the_images(built, monkeypatch):
 @pytest.mark.parametrize("names", [["fid"], ["fid", "ivom"]])
 def test_the_closest_samples_are_drawn_where_they_are_measured(built, monkeypatch, names):
     found = noise(1)[0]
-    monkeypatch.setattr(pictures, "closest", lambda models, data: found)
+    monkeypatch.setattr(pictures, "closest", lambda models, data: {"closest": found})
     drawn, numbers = pictures.of_comparison({"a": built.model}, built.data, names)
     assert numbers == {}
     assert ("closest" in drawn) == ("ivom" in names)

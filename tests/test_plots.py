@@ -28,3 +28,11 @@ def test_latent_space_marks_what_the_posterior_misses():
     assert 0 < shares["untrained"] <= 100
     assert color_count(figure, plots.MISSED) > 0
     assert figure.axes[0].get_title().startswith("untrained: ")
+
+
+def test_curves_are_labelled_and_end_where_they_should():
+    figure = plots.curves({"fast": np.geomspace(1, 1e-4, 9), "slow": np.ones(5)}, "steps", "error")
+    (axes,) = figure.axes
+    assert [line.get_label() for line in axes.lines] == ["fast", "slow"]
+    assert axes.lines[0].get_xydata()[-1].tolist() == [9, 1e-4]
+    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_yscale()) == ("steps", "error", "log")

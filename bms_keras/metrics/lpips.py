@@ -136,7 +136,7 @@ class LPIPS:
 
         Args:
             a, b: Float arrays `(n, height, width, 1 or 3)` in [-1, 1]; grey is repeated.
-            batch_size: Pairs at a time. The first batch of a shape is compiled for it.
+            batch_size: Pairs at a time, at most.
 
         Returns:
             float32 array `(n,)`.
@@ -155,6 +155,7 @@ class LPIPS:
             pair = keras.Input(shape, dtype="float32"), keras.Input(shape, dtype="float32")
             self._models[shape] = keras.Model(pair, self._distance(*pair))
         distances = np.empty(len(a), "float32")
+        batch_size = min(batch_size, len(a)) or 1
         batch = np.zeros((2, batch_size, *shape), "float32")  # of one size: compiled once
         for start in range(0, len(a), batch_size):
             place = slice(start, start + batch_size)
