@@ -131,7 +131,7 @@ def test_the_metric_measures_the_first_held_out_images(dcgan):
 
 
 def test_too_few_images_are_refused(dcgan):
-    with pytest.raises(BadInput, match="at least two held-out images. Received: 1"):
+    with pytest.raises(BadInput, match=r"at least two held-out images. Received: 1"):
         ivom(model(dcgan), data(quantized(images(1))))
 
 
@@ -144,7 +144,7 @@ def test_a_generator_that_has_diverged_is_refused(affine):
 
 @pytest.mark.parametrize("shape", [(2, 8, 8, 3), (2, 8, 8), (0, 8, 8, 1)])
 def test_images_of_another_shape_are_refused(affine, shape):
-    with pytest.raises(ValueError, match="must be of the generator's shape.*Received"):
+    with pytest.raises(ValueError, match=r"must be of the generator's shape.*Received"):
         inference_by_optimization(model(affine), np.zeros(shape))
 
 

@@ -1,5 +1,6 @@
 """LPIPS is the published one: a naive computation agrees, and so do values of real images."""
 
+import itertools
 import os
 import pathlib
 import sys
@@ -41,7 +42,7 @@ def random_arrays(name, seed=0):
     sizes = FIRST.get(name, []) + [3] * 13
     channels = CHANNELS[name]
     arrays = {}
-    for i, (m, n) in enumerate(zip(channels, channels[1:], strict=False)):
+    for i, (m, n) in enumerate(itertools.pairwise(channels)):
         scale = np.sqrt(2 / (sizes[i] ** 2 * m))
         kernel = rng.standard_normal((sizes[i], sizes[i], m, n), dtype="float32")
         arrays[f"{GRAPH[name]}/Conv_{i}/kernel"] = np.float32(scale) * kernel
@@ -200,13 +201,13 @@ def test_what_has_no_diversity_is_refused(alexnet, model, generated, message):
     ],
 )
 def test_what_are_no_pairs_of_images_is_refused(alexnet, a, b):
-    with pytest.raises(ValueError, match="a and b must be float arrays.*Received: .*and"):
+    with pytest.raises(ValueError, match=r"a and b must be float arrays.*Received: .*and"):
         alexnet.distance(a, b)
 
 
 def test_other_weights_are_refused():
     arrays = random_arrays("alexnet")
-    with pytest.raises(BadInput, match="must be one of alexnet, vgg16. Received: 'squeeze'"):
+    with pytest.raises(BadInput, match=r"must be one of alexnet, vgg16. Received: 'squeeze'"):
         LPIPS(arrays, "squeeze")
     with pytest.raises(BadInput, match="VGG16_0/Conv_0/kernel"):
         LPIPS(arrays, "vgg16")
@@ -223,7 +224,7 @@ def test_weights_from_a_file_are_told_by_its_name(tmp_path, alexnet):
     np.testing.assert_array_equal(network.distance(a, b), alexnet.distance(a, b))
     with pytest.raises(BadInput, match="must contain one of alexnet, vgg16"):
         load(str(tmp_path / "net.npz"))
-    with pytest.raises(BadInput, match="must be one of alexnet, vgg16.*'squeeze'"):
+    with pytest.raises(BadInput, match=r"must be one of alexnet, vgg16.*'squeeze'"):
         load("squeeze")
 
 

@@ -34,7 +34,7 @@ class Closest(NamedTuple):
     curve: np.ndarray
 
 
-def ivom(model, data, images=100, starts=10, steps=1000, seed=0):
+def ivom(model, data, images=100, starts=5, steps=2000, seed=0):
     """IvOM of held-out images: the mean of the least errors that G can reach.
 
     Args:
@@ -68,7 +68,7 @@ def ivom(model, data, images=100, starts=10, steps=1000, seed=0):
 
 
 def inference_by_optimization(
-    model, images, starts=10, steps=1000, learning_rate=0.1, batch_size=25, seed=0
+    model, images, starts=5, steps=2000, learning_rate=0.1, batch_size=25, seed=0
 ):
     """Searches for the latents of images: the least mean squared error of G(z) over z.
 
