@@ -1,5 +1,6 @@
 """From a config to a model and its data, for `train.py` and `eval.py` alike."""
 
+import collections
 import contextlib
 import dataclasses
 
@@ -34,7 +35,7 @@ def default_config(method, **objective):
             "seed": 0,
             "steps": 100_000,
             "batch_size": 64,
-            "samples": entry.samples,
+            "samples": entry.samples or 1,
             "gradient": "selected",
             "precision": "float32",
             "ema": 0.0,
@@ -138,8 +139,11 @@ def build(config):
     keras.utils.set_random_seed(config.seed)  # the initial weights
     method = methods.get(config.method)
     source = data.load(config.data, config.batch_size, config.seed)
+    if method.kind not in (None, source.kind):
+        raise BadInput(f"the method {config.method!r} needs data of the kind {method.kind!r}")
+    wanted = (method.networks, method.normalization, method.outputs)
     with _dtype_policy(PRECISIONS[config.precision]):
-        nets = networks.build(config.networks, source.shape, method.networks, method.spectral_norm)
+        nets = networks.build(config.networks, source.shape, *wanted)
     try:
         model = method.build(
             nets,
@@ -151,19 +155,21 @@ def build(config):
         )
     except ValueError as error:
         raise BadInput(f"config.objective does not fit: {error}") from error
+    turns = collections.Counter(player.name for player in model.players())
     model.compile(
-        {player.name: _optimizer(config, player.name) for player in model.players()},
+        {player: _optimizer(config, player, count) for player, count in turns.items()},
         jit_compile=JIT_COMPILE[config.jit_compile],
         steps_per_execution=config.steps_per_execution,
     )
     return Experiment(model, source)
 
 
-def _optimizer(config, player):
+def _optimizer(config, player, turns):
+    """The optimizer of a player that has so many turns a step."""
     fields = config.optimizer
     rate = fields.get(f"{player}_learning_rate", fields.learning_rate)
     if fields.hold < 1:
-        rate = HoldThenDecay(rate, config.steps, fields.hold, fields.final)
+        rate = HoldThenDecay(rate, turns * config.steps, fields.hold, fields.final)
     optimizer = keras.optimizers.Adam(rate, fields.beta_1, fields.beta_2)
     if config.precision == "float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)

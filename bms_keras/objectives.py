@@ -6,7 +6,10 @@ one number a data point, `(..., 1)` or `(...)`; means are taken over all of them
 
 import math
 
+import numpy as np
 from keras import ops
+
+LOG_VARIANCES = (-12.0, 3.0)  # of a posterior: bounded, a bad start cannot overflow
 
 
 def log_ratio(critic_output):
@@ -50,6 +53,87 @@ def cross_entropy(positive, negative):
     (algorithm 1, line 5) has the prior's samples.
     """
     return ops.mean(ops.softplus(-positive)) + ops.mean(ops.softplus(negative))
+
+
+def wasserstein(real, fake):
+    """The dual of the Wasserstein distance, to minimise over critics (Gulrajani et al. 2017)."""
+    return ops.mean(fake) - ops.mean(real)
+
+
+CRITIC_LOSSES = {  # functions of log D_I of data, of samples, and the margins
+    "hinge": hinge,
+    "cross_entropy": lambda real, fake, margins: cross_entropy(real, fake),
+    "wasserstein": lambda real, fake, margins: wasserstein(real, fake),
+}
+
+
+def gradient_penalty(slope):
+    """E(|grad D| - 1)^2 (Gulrajani et al. 2017, eq. 3).
+
+    Args:
+        slope: The critic's gradients with respect to its input, `(B, ...)`.
+
+    Returns:
+        Scalar.
+    """
+    return ops.mean(ops.square(_length(slope) - 1))
+
+
+def sobolev_norm(x, s, c=5.0):
+    """|x|_W^{s,2}: the length of x with its spectrum weighted by (1 + c |xi|^2)^(s/2).
+
+    xi runs from 0 to 1 at the highest frequency of each axis (Adler & Lunz 2018, section 3.2; c is
+    that of their code). s = 0 is the ordinary length.
+
+    Args:
+        x: Images `(B, height, width, channels)`.
+        s: Order of the space; the dual of W^{s,2} is W^{-s,2}.
+
+    Returns:
+        float32 `(B,)`.
+    """
+    x = ops.transpose(ops.cast(x, "float32"), (0, 3, 1, 2))
+    rows, columns = (np.minimum(np.arange(n), n - np.arange(n)) / (n // 2) for n in x.shape[2:])
+    weight = (1 + c * (rows[:, None] ** 2 + columns[None] ** 2)) ** (s / 2)
+    weight = weight.astype("float32") / np.sqrt(weight.size).astype("float32")  # Parseval
+    real, imaginary = ops.fft2((x, ops.zeros_like(x)))
+    return _length(ops.stack([real * weight, imaginary * weight], 1))
+
+
+def gdpp(real, fake, magnitude_weight=1e-4):
+    """The generalised determinantal point process loss (Elfeki et al. 2019, eqs. 5 and 6).
+
+    The kernels of two batches of (normalised) features shall have the same eigenvalues, and
+    eigenvectors that point the same way, the more so the larger the eigenvalue of the data.
+
+    Args:
+        real, fake: Features `(B, d)` of data and of samples.
+        magnitude_weight: Weight of the eigenvalues' part, that of the authors' code.
+
+    Returns:
+        Scalar.
+    """
+    (real_values, real_vectors), (fake_values, fake_vectors) = _spectrum(real), _spectrum(fake)
+    magnitude = ops.mean(ops.square(real_values - fake_values))
+    low, high = ops.min(real_values), ops.max(real_values)
+    weights = (real_values - low) / (high - low)
+    cosines = ops.sum(real_vectors * fake_vectors, 0)
+    return magnitude_weight * magnitude - ops.sum(weights * cosines)
+
+
+def _spectrum(features):
+    """Eigenvalues and eigenvectors of the cosines of features."""
+    features = ops.cast(features, "float32")
+    features = features / (ops.norm(features, axis=-1, keepdims=True) + 1e-6)
+    n = features.shape[0]
+    # Eigenvectors have no gradient where eigenvalues are equal, as the zeros of few features are.
+    apart = np.diag(np.linspace(0, 1e-3, n)).astype("float32")
+    return ops.linalg.eigh(ops.matmul(features, ops.transpose(features)) + apart)
+
+
+def _length(x):
+    """Euclidean length over all but the first axis, with a gradient at 0."""
+    return ops.sqrt(ops.sum(ops.square(x), tuple(range(1, len(x.shape)))) + 1e-12)
 
 
 def kl_estimate(latent_logits):
@@ -102,11 +186,10 @@ def gaussian(parameters, noise):
 def mean_and_log_variance(parameters):
     """Splits a recognition network's output; the log-variance is kept within [-12, 3].
 
-    Outside this range the noise is nothing, or is far wider than the prior; bounded, a bad start
-    cannot overflow.
+    Outside this range the noise is nothing, or is far wider than the prior.
     """
     mean, log_variance = ops.split(ops.cast(parameters, "float32"), 2, axis=-1)
-    return mean, ops.clip(log_variance, -12.0, 3.0)
+    return mean, ops.clip(log_variance, *LOG_VARIANCES)
 
 
 def mmd(q, p, scales=(0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)):

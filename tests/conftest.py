@@ -39,9 +39,9 @@ CONFIG = types.SimpleNamespace(
 )
 
 
-def _tiny_networks(names=HYBRID, spectral_norm=True, seed=0):
+def _tiny_networks(names=HYBRID, normalization="spectral", seed=0):
     """Dense networks by name, every weight drawn by numpy."""
-    networks = mlp.build(CONFIG, (2,), names, spectral_norm)
+    networks = mlp.build(CONFIG, (2,), names, normalization)
     for i, name in enumerate(networks):
         rng = np.random.default_rng([seed, i])
         weights = networks[name].get_weights()
@@ -49,12 +49,12 @@ def _tiny_networks(names=HYBRID, spectral_norm=True, seed=0):
     return networks
 
 
-def _tiny_model(game=bms_keras.BMSVAEGAN, names=HYBRID, spectral_norm=True, **kwargs):
+def _tiny_model(game=bms_keras.BMSVAEGAN, names=HYBRID, normalization="spectral", **kwargs):
     """A compiled model; `optimizers` goes to `compile`, the rest to the constructor."""
     optimizers = kwargs.pop("optimizers", None)
     if "latent_critic" not in names:
         kwargs["prior"] = "mmd"
-    networks = _tiny_networks(names, spectral_norm)
+    networks = _tiny_networks(names, normalization)
     model = game(**networks, **{"samples": 3, "seed": 0, **kwargs})
     model.compile(optimizers)
     return model

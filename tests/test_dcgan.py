@@ -13,9 +13,9 @@ from bms_keras import networks
 CONFIG = types.SimpleNamespace(family="dcgan", latent_dim=LATENT, width=2, latent_critic=(8, 8))
 
 
-def build(shape, names=HYBRID, spectral_norm=True, **fields):
+def build(shape, names=HYBRID, normalization="spectral", **fields):
     config = types.SimpleNamespace(**vars(CONFIG) | fields)
-    return networks.build(config, shape, names, spectral_norm)
+    return networks.build(config, shape, names, normalization)
 
 
 def wrapped(layer):
@@ -105,7 +105,9 @@ def test_a_normalised_critic_has_a_norm_on_every_kernel_and_no_batch_norm():
 
 @pytest.mark.parametrize("name", ["image_critic", "recognition"])
 def test_otherwise_batch_norm_follows_all_convolutions_but_the_first(name):
-    network = build((32, 32, 3), spectral_norm=name == "recognition")[name]
+    network = build((32, 32, 3), normalization="spectral" if name == "recognition" else "batch")[
+        name
+    ]
     first, other = ["Conv2D", "LeakyReLU"], ["Conv2D", "BatchNormalization", "LeakyReLU"]
     assert kinds(network) == [*first, *other, *other, "Flatten", "Dense"]
     assert kinds(network) == [type(layer).__name__ for layer in network.layers]  # none is wrapped
@@ -125,7 +127,7 @@ def enlarged(network, factor=50):
 
 
 def test_images_are_in_minus_one_to_one_and_latents_in_no_bounds():
-    built = build((8, 8, 3), spectral_norm=False)
+    built = build((8, 8, 3), normalization="batch")
     z = np.random.default_rng(0).standard_normal((20, LATENT)).astype("float32")
     x = enlarged(built["generator"]).predict(z, verbose=0)
     assert np.abs(x).max() <= 1
@@ -155,9 +157,9 @@ def test_initial_weights_follow_the_seed_and_are_all_different():
 
 
 @pytest.mark.usefixtures("mixed_bfloat16")
-@pytest.mark.parametrize("spectral_norm", [True, False])
-def test_outputs_are_float32_under_mixed_precision(spectral_norm):
-    for network in build((8, 8, 1), spectral_norm=spectral_norm).values():
+@pytest.mark.parametrize("normalization", ["spectral", "batch"])
+def test_outputs_are_float32_under_mixed_precision(normalization):
+    for network in build((8, 8, 1), normalization=normalization).values():
         y = network(np.ones((3, *network.input_shape[1:]), "float32"))
         assert keras.backend.standardize_dtype(y.dtype) == "float32"
         assert network.layers[0].compute_dtype == "bfloat16"

@@ -15,7 +15,7 @@ def kernels(network):
 
 
 def test_shapes():
-    built = mlp.build(CONFIG, (3,), HYBRID, spectral_norm=True)
+    built = mlp.build(CONFIG, (3,), HYBRID, normalization="spectral")
     assert {name: (n.input_shape, n.output_shape) for name, n in built.items()} == {
         "recognition": ((None, 3), (None, 2 * LATENT)),
         "generator": ((None, LATENT), (None, 3)),
@@ -27,16 +27,16 @@ def test_shapes():
 
 
 def test_only_the_networks_that_were_asked_for():
-    assert list(mlp.build(CONFIG, (2,), ("generator",), spectral_norm=False)) == ["generator"]
+    assert list(mlp.build(CONFIG, (2,), ("generator",), normalization="batch")) == ["generator"]
 
 
-@pytest.mark.parametrize("spectral_norm", [True, False])
-def test_only_the_image_critic_is_normalised(spectral_norm):
+@pytest.mark.parametrize("normalization", ["spectral", "batch"])
+def test_only_the_image_critic_is_normalised(normalization):
     def normalized(network):
         return [isinstance(layer, bms_keras.SpectralNormalization) for layer in network.layers]
 
-    built = mlp.build(CONFIG, (2,), HYBRID, spectral_norm)
-    assert sum(normalized(built["image_critic"])) == (2 if spectral_norm else 0)
+    built = mlp.build(CONFIG, (2,), HYBRID, normalization)
+    assert sum(normalized(built["image_critic"])) == (2 if normalization == "spectral" else 0)
     for name in ("recognition", "generator", "latent_critic"):
         assert not any(normalized(built[name]))
 
@@ -76,7 +76,7 @@ def test_initial_weights_are_uniform_by_fan_in():
 
 @pytest.mark.usefixtures("mixed_bfloat16")
 def test_outputs_are_float32_under_mixed_precision():
-    for network in mlp.build(CONFIG, (2,), HYBRID, spectral_norm=True).values():
+    for network in mlp.build(CONFIG, (2,), HYBRID, normalization="spectral").values():
         y = network(np.ones((3, network.input_shape[-1]), "float32"))
         assert keras.backend.standardize_dtype(y.dtype) == "float32"
         assert {w.dtype for w in network.weights} == {"float32"}
@@ -85,7 +85,7 @@ def test_outputs_are_float32_under_mixed_precision():
 @pytest.mark.parametrize("shape", [(32, 32, 3), ()])
 def test_images_are_refused(shape):
     with pytest.raises(bms_keras.BadInput, match="'mlp' needs points of shape"):
-        mlp.build(CONFIG, shape, HYBRID, spectral_norm=True)
+        mlp.build(CONFIG, shape, HYBRID, normalization="spectral")
 
 
 def test_unknown_family_is_refused():
@@ -93,4 +93,4 @@ def test_unknown_family_is_refused():
         family = "transformer"
 
     with pytest.raises(bms_keras.BadInput, match=r"mlp.*Received: 'transformer'"):
-        networks.build(Config, (2,), HYBRID, spectral_norm=True)
+        networks.build(Config, (2,), HYBRID, normalization="spectral")

@@ -28,9 +28,9 @@ CRITIC = [
 GENERATOR = [(4, 2, 256, 8), (4, 2, 128, 16), (4, 2, 64, 32), (3, 1, 3, 32)]
 
 
-def build(shape, names=HYBRID, spectral_norm=True, **fields):
+def build(shape, names=HYBRID, normalization="spectral", **fields):
     config = types.SimpleNamespace(**vars(CONFIG) | fields)
-    return networks.build(config, shape, names, spectral_norm)
+    return networks.build(config, shape, names, normalization)
 
 
 def convolutions(network):
@@ -45,9 +45,9 @@ def convolutions(network):
     return rows
 
 
-@pytest.mark.parametrize("spectral_norm", [True, False])
-def test_the_critic_of_table_3(spectral_norm):
-    critic = build((32, 32, 3), ("image_critic",), spectral_norm, width=64)["image_critic"]
+@pytest.mark.parametrize("normalization", ["spectral", "batch"])
+def test_the_critic_of_table_3(normalization):
+    critic = build((32, 32, 3), ("image_critic",), normalization, width=64)["image_critic"]
     assert convolutions(critic) == CRITIC
     assert kinds(critic) == ["Conv2D", "LeakyReLU"] * 7 + ["Flatten", "Dense"]
     assert {n.negative_slope for n in critic.layers if "LeakyReLU" in type(n).__name__} == {0.1}
@@ -59,7 +59,7 @@ def test_the_critic_of_table_3(spectral_norm):
     assert count(critic) == weights + 4 * 4 * 512 + 1
     norms = [n for n in critic.layers if isinstance(n, bms_keras.SpectralNormalization)]
     kernels = [w for w in critic.trainable_weights if len(w.shape) > 1]
-    assert [n.layer.kernel for n in norms] == (kernels if spectral_norm else [])
+    assert [n.layer.kernel for n in norms] == (kernels if normalization == "spectral" else [])
 
 
 def test_the_generator_of_table_3():

@@ -9,6 +9,7 @@ import keras
 if keras.backend.backend() == "tensorflow":
     from bms_keras.backends.tensorflow import (
         TakesTurns,
+        input_gradient,
         result_names,
         standard_normal,
         value_and_gradient,
@@ -16,6 +17,7 @@ if keras.backend.backend() == "tensorflow":
 elif keras.backend.backend() == "jax":
     from bms_keras.backends.jax import (
         TakesTurns,
+        input_gradient,
         result_names,
         standard_normal,
         value_and_gradient,
@@ -26,4 +28,10 @@ else:
         f"Received: KERAS_BACKEND={keras.backend.backend()!r}"
     )
 
-__all__ = ["TakesTurns", "result_names", "standard_normal", "value_and_gradient"]
+__all__ = [
+    "TakesTurns",
+    "input_gradient",
+    "result_names",
+    "standard_normal",
+    "value_and_gradient",
+]

@@ -21,6 +21,19 @@ def result_names(function, x):
     return list(jax.eval_shape(function, x)[1])  # abstractly: op by op, JAX takes seconds
 
 
+def input_gradient(function, x):
+    """The gradient of the sum of what `function(x)` returns, itself differentiable.
+
+    Args:
+        function: Function of a tensor that updates no variable (no batch normalisation).
+        x: Tensor.
+
+    Returns:
+        Tensor like `x`.
+    """
+    return jax.grad(lambda x: keras.ops.sum(function(x)))(x)
+
+
 def value_and_gradient(network, loss):
     """Compiles a loss of what a network makes of its input, and its gradient with respect to that.
 

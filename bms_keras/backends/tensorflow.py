@@ -23,6 +23,22 @@ def result_names(function, x):
     return list(function(x)[1])
 
 
+def input_gradient(function, x):
+    """The gradient of the sum of what `function(x)` returns, itself differentiable.
+
+    Args:
+        function: Function of a tensor that updates no variable (no batch normalisation).
+        x: Tensor.
+
+    Returns:
+        Tensor like `x`.
+    """
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(x)
+        y = function(x)
+    return tape.gradient(y, x)
+
+
 def value_and_gradient(network, loss):
     """Compiles a loss of what a network makes of its input, and its gradient with respect to that.
 

@@ -4,11 +4,18 @@ import dataclasses
 
 from bms_keras.errors import lookup
 from bms_keras.game import Game
+from bms_keras.methods.began import BEGAN
+from bms_keras.methods.bwgan import BWGAN
+from bms_keras.methods.distgan import DistGAN
 from bms_keras.methods.gan import GAN
+from bms_keras.methods.gdpp import GDPPGAN
 from bms_keras.methods.hybrid import BMSVAEGAN
+from bms_keras.methods.mdgan import MDGAN
+from bms_keras.methods.veegan import VEEGAN
 
 _AUTOENCODER = ("recognition", "generator")
 _HYBRID = (*_AUTOENCODER, "image_critic", "latent_critic")
+_GAN = ("generator", "image_critic")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,28 +26,32 @@ class Method:
         summary: The row in a few words.
         game: The class that plays it.
         networks: The names of the networks that it needs, as the class's arguments.
-        samples: T.
-        spectral_norm: Whether the image critic is spectrally normalised.
+        samples: T; `None` where the class has no such argument.
+        normalization: Of the image critic: "spectral", "batch" or "none".
+        outputs: Numbers that the image critic puts out.
+        kind: The kind of data that it is for; `None` for any.
         objective: The class's arguments that a config may set, with this method's values.
     """
 
     summary: str
     game: type[Game]
     networks: tuple[str, ...]
-    samples: int = 1
-    spectral_norm: bool = False
+    samples: int | None = None
+    normalization: str = "none"
+    outputs: int = 1
+    kind: str | None = None
     objective: dict = dataclasses.field(default_factory=dict)
 
     def build(self, networks, samples, gradient, **kwargs):
-        """The game; T and how its gradient is taken matter only where there is a posterior."""
-        if "recognition" in self.networks:
+        """The game; T and how its gradient is taken matter only where there is a choice."""
+        if self.samples:
             kwargs |= {"samples": samples, "gradient": gradient}
         elif samples != 1:
-            raise ValueError(f"a method without a posterior has samples=1. Received: {samples}")
+            raise ValueError(f"a method without a best of many has samples=1. Received: {samples}")
         return self.game(**networks, **kwargs)
 
 
-def _bms(summary, networks=_HYBRID, samples=1, spectral_norm=False, **objective):
+def _bms(summary, networks=_HYBRID, samples=1, normalization="spectral", **objective):
     """A special case of BMS-VAE-GAN; terms whose critic is missing have no weight to set."""
     terms = {"lambda_": 1.0, "divergence_weight": 1.0, "norm": 1}
     if "image_critic" in networks:
@@ -48,20 +59,27 @@ def _bms(summary, networks=_HYBRID, samples=1, spectral_norm=False, **objective)
             "alpha": 1.0,
             "prior_weight": 1.0,
             "critic_loss": "hinge",
+            "margins": (1.0, 1.0),
             "critic_to_recognition": False,
+            "gradient_penalty": 0.0,
         }
-    return Method(summary, BMSVAEGAN, networks, samples, spectral_norm, terms | objective)
+    objective = terms | objective
+    return Method(summary, BMSVAEGAN, networks, samples, normalization, objective=objective)
 
 
 METHODS = {
-    "bms_vae_gan": _bms(
-        "best of T samples, direct synthetic likelihood",
-        samples=10,
-        spectral_norm=True,
-        margins=(1.0, 1.0),
+    "bms_vae_gan": _bms("best of T samples, direct synthetic likelihood", samples=10),
+    "alpha_gan_sn": _bms("BMS-VAE-GAN at T=1"),
+    "alpha_gan_gp": _bms(
+        "the same with a gradient penalty in place of spectral normalisation (section 4.3)",
+        normalization="none",
+        gradient_penalty=10.0,
     ),
-    "alpha_gan_sn": _bms("BMS-VAE-GAN at T=1", samples=1, spectral_norm=True, margins=(1.0, 1.0)),
-    "alpha_gan": _bms("synthetic likelihood ratio of a classifier", critic_loss="cross_entropy"),
+    "alpha_gan": _bms(
+        "synthetic likelihood ratio of a classifier",
+        normalization="batch",
+        critic_loss="cross_entropy",
+    ),
     "bms_vae": _bms(
         "best of T samples, no image critic", (*_AUTOENCODER, "latent_critic"), samples=10
     ),
@@ -72,12 +90,64 @@ METHODS = {
         divergence_weight=10.0,  # the lambda of Tolstikhin et al. 2018
     ),
     "wae_gan": _bms("Wasserstein autoencoder, latent critic", (*_AUTOENCODER, "latent_critic")),
-    "sn_gan": Method(
-        "spectrally normalised GAN, hinge loss",
+    "dcgan": Method(
+        "classifier, batch normalisation (Radford et al. 2016)",
         GAN,
-        ("generator", "image_critic"),
-        spectral_norm=True,
-        objective={"margins": (1.0, 1.0)},
+        _GAN,
+        normalization="batch",
+        objective={"critic_loss": "cross_entropy"},
+    ),
+    "sn_gan": Method(
+        "spectral normalisation, hinge (Miyato et al. 2018)",
+        GAN,
+        _GAN,
+        normalization="spectral",
+        objective={"critic_loss": "hinge", "margins": (1.0, 1.0), "critic_turns": 1},
+    ),
+    "wgan_gp": Method(
+        "Wasserstein distance, gradient penalty (Gulrajani et al. 2017)",
+        GAN,
+        _GAN,
+        objective={"critic_loss": "wasserstein", "gradient_penalty": 10.0, "critic_turns": 5},
+    ),
+    "bw_gan": Method(
+        "penalty in the dual of a Sobolev space (Adler & Lunz 2018)",
+        BWGAN,
+        _GAN,
+        kind="images",
+        objective={"sobolev": -1.5, "critic_turns": 5},
+    ),
+    "began": Method(
+        "autoencoding critic in equilibrium (Berthelot et al. 2017)",
+        BEGAN,
+        ("generator", "autoencoder"),
+        kind="images",
+        objective={"gamma": 0.5, "lambda_k": 0.001},
+    ),
+    "dist_gan": Method(
+        "latent-data and critic-score distances (Tran et al. 2018)",
+        DistGAN,
+        (*_AUTOENCODER, "image_critic"),
+        objective={"lambda_r": 1.0, "reconstruction_weight": 0.05, "gradient_penalty": 1.0},
+    ),
+    "veegan": Method(
+        "reconstructor of noise, joint critic (Srivastava et al. 2017)",
+        VEEGAN,
+        (*_AUTOENCODER, "joint_critic"),
+        objective={"latent_weight": 1.0},
+    ),
+    "md_gan": Method(
+        "mixture-density critic on a simplex (Eghbal-zadeh et al. 2019)",
+        MDGAN,
+        _GAN,
+        outputs=9,
+        objective={"variance": 0.25},
+    ),
+    "gdpp_gan": Method(
+        "diversity of the critic's features (Elfeki et al. 2019)",
+        GDPPGAN,
+        _GAN,
+        objective={"diversity_weight": 1.0},
     ),
 }
 

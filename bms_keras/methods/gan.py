@@ -4,7 +4,8 @@ import keras
 from keras import ops
 
 from bms_keras import objectives
-from bms_keras.errors import one_of
+from bms_keras.backends import input_gradient
+from bms_keras.errors import one_of, require
 from bms_keras.game import Game, Player
 
 
@@ -13,26 +14,56 @@ class Adversarial(Game):
 
     Args:
         networks: See `Game`; with a "generator" and, if its turn is played, an "image_critic".
-        critic_loss: "hinge" or "cross_entropy": what D_I minimises.
+        critic_loss: "hinge", "cross_entropy" or "wasserstein": what D_I minimises.
         margins: (a, b) of the hinge.
+        gradient_penalty: Weight of (|grad D_I| - 1)^2 between data and samples (Gulrajani et al.
+            2017, eq. 3); 0 for none. D_I then has no batch normalisation.
+        critic_turns: D_I's turns a step, each with fresh noise.
         ema, seed: See `Game`.
     """
 
-    def __init__(self, networks, critic_loss="hinge", margins=(1.0, 1.0), **kwargs):
+    def __init__(
+        self,
+        networks,
+        critic_loss="hinge",
+        margins=(1.0, 1.0),
+        gradient_penalty=0.0,
+        critic_turns=1,
+        **kwargs,
+    ):
         super().__init__(networks, **kwargs)
-        one_of("critic_loss", critic_loss, ("hinge", "cross_entropy"))
+        one_of("critic_loss", critic_loss, objectives.CRITIC_LOSSES)
+        turns_fit = isinstance(critic_turns, int) and critic_turns >= 1
+        require(turns_fit, "critic_turns", "at least 1", critic_turns)
+        require(gradient_penalty >= 0, "gradient_penalty", "at least 0", gradient_penalty)
         self.critic_loss = critic_loss
         self.margins = tuple(margins)
+        self.gradient_penalty = gradient_penalty
+        self.critic_turns = critic_turns
+
+    def image_critic_turns(self):
+        """D_I's turns in a step."""
+        player = Player("image_critic", (self.image_critic,), self.image_critic_loss)
+        return [player] * self.critic_turns
 
     def image_critic_loss(self, x):
         """Algorithm 1, line 4: high on data, low on samples of the prior."""
-        real = self.log_ratio(x)
-        fake = self.log_ratio(self.generated(x))
-        if self.critic_loss == "hinge":
-            loss = objectives.hinge(real, fake, self.margins)
-        else:
-            loss = objectives.cross_entropy(real, fake)
-        return loss, {"real": ops.mean(real), "fake": ops.mean(fake)}
+        generated = ops.stop_gradient(self.generated(x))
+        real, fake = self.log_ratio(x), self.log_ratio(generated)
+        loss = objectives.CRITIC_LOSSES[self.critic_loss](real, fake, self.margins)
+        terms = {"real": ops.mean(real), "fake": ops.mean(fake)}
+        if self.gradient_penalty:
+            terms["gradient_penalty"] = objectives.gradient_penalty(self.slope(x, generated))
+            loss = loss + self.gradient_penalty * terms["gradient_penalty"]
+        return loss, terms
+
+    def slope(self, x, generated):
+        """The gradient of log D_I at random points between data and samples, like `x`."""
+        share = keras.random.uniform(
+            (ops.shape(x)[0], *[1] * len(self.data_shape)), seed=self.seed_generator
+        )
+        x = ops.cast(x, "float32")
+        return input_gradient(self.log_ratio, x + share * (ops.cast(generated, "float32") - x))
 
     def decode(self, z):
         """G(z) in training."""
@@ -47,21 +78,22 @@ class Adversarial(Game):
         return objectives.log_ratio(self.image_critic(x, training=True))
 
     def get_config(self):
-        own = {"critic_loss": self.critic_loss, "margins": self.margins}
-        return {**super().get_config(), **own}
+        names = ("critic_loss", "margins", "gradient_penalty", "critic_turns")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 @keras.saving.register_keras_serializable("bms_keras")
 class GAN(Adversarial):
-    """A generator against an image critic: SN-GAN, if the critic is spectrally normalised.
+    """A generator against an image critic.
 
-    G maximises E_{z~p} log D_I(G(z)); D_I minimises the hinge (or, for a classifier, the cross
-    entropy) of data against samples.
+    SN-GAN (Miyato et al. 2018) with the hinge and a spectrally normalised critic; DCGAN (Radford et
+    al. 2016) with the cross entropy; WGAN-GP (Gulrajani et al. 2017) with `critic_loss=
+    "wasserstein"`, `gradient_penalty=10` and `critic_turns=5`.
 
     Args:
         generator: G, from `(batch, latent_dim)` to data.
         image_critic: log D_I, from data to `(batch, 1)`.
-        critic_loss, margins: See `Adversarial`.
+        critic_loss, margins, gradient_penalty, critic_turns: See `Adversarial`.
         ema, seed: See `Game`.
 
     Example:
@@ -69,8 +101,6 @@ class GAN(Adversarial):
     >>> model = GAN(generator, image_critic)
     >>> model.compile()
     >>> model.fit(dataset, epochs=10)
-
-    Reference: Miyato et al. 2018, "Spectral Normalization for Generative Adversarial Networks".
     """
 
     def __init__(self, generator, image_critic, **kwargs):
@@ -78,11 +108,12 @@ class GAN(Adversarial):
 
     def players(self):
         """G's turn, then D_I's."""
-        return [
-            Player("generator", (self.generator,), self.generator_loss),
-            Player("image_critic", (self.image_critic,), self.image_critic_loss),
-        ]
+        generator = Player("generator", (self.generator,), self.generator_loss)
+        return [generator, *self.image_critic_turns()]
 
     def generator_loss(self, x):
-        """-E_{z~p} log D_I(G(z))."""
-        return -ops.mean(self.log_ratio(self.generated(x))), {}
+        """-E log D_I(G(z)), or of a classifier -E log D(G(z)) (Goodfellow et al. 2014)."""
+        fake = self.log_ratio(self.generated(x))
+        if self.critic_loss == "cross_entropy":
+            return ops.mean(ops.softplus(-fake)), {}
+        return -ops.mean(fake), {}

@@ -4,14 +4,14 @@ import keras
 from keras import ops
 
 from bms_keras import objectives
-from bms_keras.backends import standard_normal
 from bms_keras.errors import one_of, require
-from bms_keras.game import Player, fresh_seed
+from bms_keras.game import Player
+from bms_keras.methods.autoencoding import Autoencoding, tiled
 from bms_keras.methods.gan import Adversarial
 
 
 @keras.saving.register_keras_serializable("bms_keras")
-class BMSVAEGAN(Adversarial):
+class BMSVAEGAN(Autoencoding, Adversarial):
     """The Best-of-Many-Samples VAE-GAN (eq. 7, algorithm 1).
 
     For each x, z_1..z_T are drawn from q(z|x) and x_i = G(z_i). R and G together maximise
@@ -109,7 +109,7 @@ class BMSVAEGAN(Adversarial):
         """The turns of algorithm 1: R and G, then D_I, then D_L."""
         players = [Player("generator", (self.recognition, self.generator), self.generator_loss)]
         if self.image_critic is not None:
-            players.append(Player("image_critic", (self.image_critic,), self.image_critic_loss))
+            players += self.image_critic_turns()
         if self.latent_critic is not None:
             players.append(Player("latent_critic", (self.latent_critic,), self.latent_critic_loss))
         return players
@@ -138,11 +138,6 @@ class BMSVAEGAN(Adversarial):
         return objectives.cross_entropy(p, q), {"prior": ops.mean(p), "posterior": ops.mean(q)}
 
     # The pieces that the losses are made of. T samples a data point have shape (T, B, ...).
-
-    def posterior(self, x, samples):
-        """z_1..z_T from q(z|x), `(T, B, latent_dim)`."""
-        noise = self.prior(samples, ops.shape(x)[0])
-        return objectives.gaussian(self.recognition(x, training=True), noise)
 
     def selected(self, x, z):
         """Of T latents, those that the gradient goes through.
@@ -176,49 +171,6 @@ class BMSVAEGAN(Adversarial):
         """The logit of D_L of a batch, `(B,)`: an estimate of log p(z) / q(z)."""
         return objectives.log_ratio(self.latent_critic(z, training=True))
 
-    # Using the model.
-
-    def encode(self, x, batch_size=500):
-        """The posterior of data.
-
-        Args:
-            x: Data of shape `(n, *data_shape)`.
-            batch_size: How many to encode at a time, which bounds the memory.
-
-        Returns:
-            Mean and log-variance of q(z|x), float32 arrays of shape `(n, latent_dim)`.
-        """
-        parameters = self.serving("recognition").predict(x, batch_size=batch_size, verbose=0)
-        mean, log_variance = objectives.mean_and_log_variance(parameters)
-        return ops.convert_to_numpy(mean), ops.convert_to_numpy(log_variance)
-
-    def reconstruct(self, x, samples=None, seed=None, batch_size=500):
-        """The best of `samples` reconstructions of each data point.
-
-        Args:
-            x: Data of shape `(n, *data_shape)`.
-            samples: How many to draw for each; `None` for the T of training.
-            seed: Integer; the same seed gives the same result.
-            batch_size: How many to decode at a time, which bounds the memory.
-
-        Returns:
-            float32 array like `x`.
-
-        Raises:
-            ValueError: If `samples` is less than 1.
-        """
-        n, samples = len(x), self.samples if samples is None else samples
-        require(samples >= 1, "samples", "at least 1", samples)
-        mean, log_variance = self.encode(x, batch_size)
-        noise = standard_normal((samples, n, self.latent_dim), fresh_seed(seed))
-        z = objectives.gaussian(ops.concatenate([mean, log_variance], -1), noise)
-        generator = self.serving("generator")
-        z = ops.reshape(z, (-1, self.latent_dim))
-        x_i = generator.predict(z, batch_size=batch_size, verbose=0)
-        x_i = ops.reshape(x_i, (samples, *x.shape))
-        best = ops.argmin(objectives.distance(x, x_i, self.norm), axis=0)
-        return ops.convert_to_numpy(x_i)[ops.convert_to_numpy(best), range(n)]
-
     def get_config(self):
         names = (
             "samples gradient critic_to_recognition alpha lambda_ prior_weight divergence_weight "
@@ -231,9 +183,3 @@ class BMSVAEGAN(Adversarial):
 def pick(z, index):
     """z_i of each data point, `(1, B, latent_dim)`, for z `(T, B, latent_dim)` and i `(B,)`."""
     return ops.take_along_axis(z, index[None, :, None], axis=0)
-
-
-def tiled(function, x):
-    """Applies a function of a batch to `(T, B, ...)`, as one batch of T * B."""
-    outputs = function(ops.reshape(x, (-1, *x.shape[2:])))
-    return ops.reshape(outputs, (x.shape[0], -1, *outputs.shape[1:]))

@@ -1,4 +1,4 @@
-"""Networks by family. A family is a module with `build(config, shape, names, spectral_norm)`."""
+"""Networks by family. A family is a module with `build(config, shape, names, normalization, outputs)`."""
 
 from bms_keras.errors import lookup
 from bms_keras.networks import dcgan, mlp, standard_cnn
@@ -6,14 +6,16 @@ from bms_keras.networks import dcgan, mlp, standard_cnn
 FAMILIES = {"mlp": mlp, "dcgan": dcgan, "standard_cnn": standard_cnn}
 
 
-def build(config, shape, names, spectral_norm):
+def build(config, shape, names, normalization="spectral", outputs=1):
     """Builds the networks that a method needs.
 
     Args:
         config: `config.networks`: the family and its own fields.
         shape: Shape of one data point.
-        names: Which networks, of "recognition", "generator", "image_critic", "latent_critic".
-        spectral_norm: Whether the image critic is spectrally normalised.
+        names: Which networks: "recognition", "generator", "image_critic", "latent_critic",
+            "joint_critic" (of data and latents), "autoencoder" (of data).
+        normalization: Of the image critic: "spectral", "batch" or "none".
+        outputs: Numbers that the image critic puts out for a data point.
 
     Returns:
         Dictionary of `keras.Model`s by name.
@@ -22,4 +24,4 @@ def build(config, shape, names, spectral_norm):
         BadInput: If the family is unknown or does not fit the data.
     """
     family = lookup(FAMILIES, config.family, "networks.family")
-    return family.build(config, shape, names, spectral_norm)
+    return family.build(config, shape, names, normalization, outputs)

@@ -12,13 +12,13 @@ from bms_keras.layers import SpectralNormalization
 from bms_keras.networks.mlp import perceptron
 
 
-def build(config, shape, names, spectral_norm):
+def build(config, shape, names, normalization="spectral", outputs=1):
     """Builds the networks for images of `shape` (side, side, channels).
 
     Args:
         config: `latent_dim`; `width`, the channels after the first halving; `latent_critic`, the
             widths of D_L.
-        shape, names, spectral_norm: See `bms_keras.networks.build`.
+        shape, names, normalization, outputs: See `bms_keras.networks.build`.
 
     Returns:
         Dictionary of `keras.Sequential` by name.
@@ -28,10 +28,20 @@ def build(config, shape, names, spectral_norm):
     makers = {
         "recognition": lambda: recognition(shape, width, latent),
         "generator": lambda: generator(latent, width, shape),
-        "image_critic": lambda: critic(shape, width, spectral_norm),
-        "latent_critic": lambda: perceptron(latent, config.latent_critic, 1, name="latent_critic"),
+        "image_critic": lambda: critic(shape, width, normalization, outputs),
+        **latent_networks(config, shape),
     }
     return {name: makers[name]() for name in names}
+
+
+def latent_networks(config, shape):
+    """The networks that are the same for all image families, as `makers` by name."""
+    latent, width = config.latent_dim, config.width
+    return {
+        "latent_critic": lambda: perceptron(latent, config.latent_critic, 1, name="latent_critic"),
+        "joint_critic": lambda: joint_critic(shape, width, latent),
+        "autoencoder": lambda: autoencoder(shape, width, latent),
+    }
 
 
 def check_square(shape, family):
@@ -67,14 +77,7 @@ def stages(side, width):
 
 def generator(latent_dim, width, shape):
     """G: a dense layer, a transposed convolution for each doubling, batch normalised; tanh."""
-    side, channels = stages(shape[0], width)
-    network = [keras.Input((latent_dim,)), layers.Dense(side * side * channels[-1], **_init())]
-    network += [layers.Reshape((side, side, channels[-1])), *_normalized_relu()]
-    for filters in reversed(channels[:-1]):
-        network.append(layers.Conv2DTranspose(filters, 4, 2, "same", use_bias=False, **_init()))
-        network += _normalized_relu()
-    network.append(layers.Conv2DTranspose(shape[-1], 4, 2, "same", **_init()))
-    network.append(layers.Activation("tanh", dtype="float32"))
+    network = [keras.Input((latent_dim,)), *_doubling(shape, width, batch_norm=True)]
     return keras.Sequential(network, name="generator")
 
 
@@ -83,9 +86,24 @@ def recognition(shape, width, latent_dim):
     return _halving(shape, width, 2 * latent_dim, "recognition")
 
 
-def critic(shape, width, spectral_norm):
-    """D_I: spectrally normalised in every layer, or batch normalised in all but the first."""
-    return _halving(shape, width, 1, "image_critic", spectral_norm)
+def critic(shape, width, normalization, outputs=1):
+    """D_I: spectrally normalised in every layer, batch normalised in all but the first, or not."""
+    return _halving(shape, width, outputs, "image_critic", normalization)
+
+
+def joint_critic(shape, width, latent_dim):
+    """A critic of pairs of an image and a latent, without normalisation."""
+    pair = [keras.Input(shape), keras.Input((latent_dim,))]
+    features = layers.LeakyReLU(0.2)(_halving(shape, width, 8 * width, None, "none")(pair[0]))
+    logit = perceptron(8 * width + latent_dim, (8 * width,), 1, "leaky_relu")
+    return keras.Model(pair, logit(layers.Concatenate()([features, pair[1]])), name="joint_critic")
+
+
+def autoencoder(shape, width, code):
+    """From images to images by a code, without normalisation (Berthelot et al. 2017, figure 1)."""
+    encoder = _halving(shape, width, code, None, "none")
+    decoder = [keras.Input((code,)), *_doubling(shape, width, batch_norm=False)]
+    return keras.Sequential([encoder, keras.Sequential(decoder)], name="autoencoder")
 
 
 def _init():
@@ -93,16 +111,25 @@ def _init():
     return {"kernel_initializer": keras.initializers.RandomNormal(stddev=0.02)}
 
 
-def _normalized_relu():
-    return [layers.BatchNormalization(), layers.ReLU()]
+def _doubling(shape, width, batch_norm):
+    """A dense layer, then a transposed convolution of stride 2 for each doubling, to tanh."""
+    side, channels = stages(shape[0], width)
+    between = lambda: [layers.BatchNormalization()] * batch_norm + [layers.ReLU()]  # noqa: E731
+    network = [layers.Dense(side * side * channels[-1], **_init())]
+    network += [layers.Reshape((side, side, channels[-1])), *between()]
+    for filters in reversed(channels[:-1]):
+        conv = layers.Conv2DTranspose(filters, 4, 2, "same", use_bias=not batch_norm, **_init())
+        network += [conv, *between()]
+    network.append(layers.Conv2DTranspose(shape[-1], 4, 2, "same", **_init()))
+    return [*network, layers.Activation("tanh", dtype="float32")]
 
 
-def _halving(shape, width, outputs, name, spectral_norm=False):
+def _halving(shape, width, outputs, name, normalization="batch"):
     """A convolution of stride 2 for each halving, then a dense layer."""
-    wrap = SpectralNormalization if spectral_norm else lambda layer: layer
+    wrap = SpectralNormalization if normalization == "spectral" else lambda layer: layer
     network = [keras.Input(shape)]
     for i, filters in enumerate(stages(shape[0], width)[1]):
-        normalized = i > 0 and not spectral_norm
+        normalized = i > 0 and normalization == "batch"
         conv = layers.Conv2D(filters, 4, 2, "same", use_bias=not normalized, **_init())
         network.append(wrap(conv))
         network += [layers.BatchNormalization()] if normalized else []

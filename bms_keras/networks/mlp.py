@@ -7,13 +7,14 @@ from bms_keras.errors import BadInput
 from bms_keras.layers import SpectralNormalization
 
 
-def build(config, shape, names, spectral_norm):
+def build(config, shape, names, normalization="spectral", outputs=1):
     """Builds the dense networks for points of `shape` (d,).
 
     Args:
         config: `latent_dim`; the hidden widths `recognition`, `generator`, `image_critic` and
             `latent_critic`; `lipschitz` and `input_scale` of a normalised image critic.
-        shape, names, spectral_norm: See `bms_keras.networks.build`.
+        shape, names, normalization, outputs: See `bms_keras.networks.build`; an image critic that
+            is not spectrally normalised has no normalisation.
 
     Returns:
         Dictionary of `keras.Sequential` by name.
@@ -27,9 +28,10 @@ def build(config, shape, names, spectral_norm):
         "latent_critic": lambda: perceptron(latent, config.latent_critic, 1, name="latent_critic"),
         "image_critic": lambda: (
             lipschitz_critic(dim, config.image_critic, config.lipschitz, config.input_scale)
-            if spectral_norm
-            else perceptron(dim, config.image_critic, 1, "leaky_relu", name="image_critic")
+            if normalization == "spectral"
+            else perceptron(dim, config.image_critic, outputs, "leaky_relu", name="image_critic")
         ),
+        "joint_critic": lambda: joint_critic(dim, latent, config.image_critic),
     }
     return {name: makers[name]() for name in names}
 
@@ -66,6 +68,13 @@ def lipschitz_critic(inputs, widths, lipschitz, scale):
         ],
         name="image_critic",
     )
+
+
+def joint_critic(inputs, latent_dim, widths):
+    """A critic of pairs of a point and a latent."""
+    pair = [keras.Input((inputs,)), keras.Input((latent_dim,))]
+    critic = perceptron(inputs + latent_dim, widths, 1, "leaky_relu")
+    return keras.Model(pair, critic(layers.Concatenate()(pair)), name="joint_critic")
 
 
 def _pairs(inputs, widths):

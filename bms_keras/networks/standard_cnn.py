@@ -6,17 +6,17 @@ from keras import layers
 from bms_keras.errors import BadInput
 from bms_keras.layers import SpectralNormalization
 from bms_keras.networks import dcgan
-from bms_keras.networks.mlp import perceptron
 
 
-def build(config, shape, names, spectral_norm):
+def build(config, shape, names, normalization="spectral", outputs=1):
     """Builds the networks for images of `shape` (32, 32, channels), or of 40, 48, 56, 64, 80, ...
 
     Table 3 has no recognition network; R is DCGAN's, as in the paper's section 4.3.
 
     Args:
         config: `latent_dim`; `width`, 64 in the table; `latent_critic`, the widths of D_L.
-        shape, names, spectral_norm: See `bms_keras.networks.build`.
+        shape, names, normalization, outputs: See `bms_keras.networks.build`; table 3 has no batch
+            normalisation in D_I.
 
     Returns:
         Dictionary of `keras.Sequential` by name.
@@ -31,8 +31,8 @@ def build(config, shape, names, spectral_norm):
     makers = {
         "recognition": lambda: dcgan.recognition(shape, width, latent),
         "generator": lambda: generator(latent, width, shape),
-        "image_critic": lambda: critic(shape, width, spectral_norm),
-        "latent_critic": lambda: perceptron(latent, config.latent_critic, 1, name="latent_critic"),
+        "image_critic": lambda: critic(shape, width, normalization, outputs),
+        **dcgan.latent_networks(config, shape),
     }
     return {name: makers[name]() for name in names}
 
@@ -58,16 +58,16 @@ def generator(latent_dim, width, shape):
     return keras.Sequential(network, name="generator")
 
 
-def critic(shape, width, spectral_norm):
+def critic(shape, width, normalization, outputs=1):
     """D_I: seven convolutions, of which three halve the image, and a dense layer.
 
     As the table has it; the authors' code doubles the channels in the halving convolutions.
     """
-    wrap = SpectralNormalization if spectral_norm else lambda layer: layer
+    wrap = SpectralNormalization if normalization == "spectral" else lambda layer: layer
     network = [keras.Input(shape)]
     for factor, halve in ((1, True), (2, True), (4, True), (8, False)):
         network += [wrap(layers.Conv2D(factor * width, 3, 1, "same")), layers.LeakyReLU(0.1)]
         if halve:
             network += [wrap(layers.Conv2D(factor * width, 4, 2, "same")), layers.LeakyReLU(0.1)]
-    network += [layers.Flatten(), wrap(layers.Dense(1, dtype="float32"))]
+    network += [layers.Flatten(), wrap(layers.Dense(outputs, dtype="float32"))]
     return keras.Sequential(network, name="image_critic")

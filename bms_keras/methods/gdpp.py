@@ -1,0 +1,41 @@
+"""GDPP-GAN (Elfeki et al. 2019, https://arxiv.org/abs/1812.00068).
+
+As the authors' code (github.com/M-Elfeki/GDPP) where the paper is silent.
+"""
+
+import keras
+from keras import ops
+
+from bms_keras import objectives
+from bms_keras.methods.gan import GAN
+
+
+@keras.saving.register_keras_serializable("bms_keras")
+class GDPPGAN(GAN):
+    """A GAN whose samples are to be as diverse as the data, in the critic's features.
+
+    To G's loss comes the GDPP term of a batch of data and one of samples (`objectives.gdpp`,
+    eqs. 5 and 6 there), computed on the last hidden layer of D.
+
+    Args:
+        generator: G, from `(batch, latent_dim)` to data.
+        image_critic: log D_I, from data to `(batch, 1)`.
+        diversity_weight: Weight of the GDPP term.
+        **kwargs: See `GAN`; the authors' critic is a classifier, `critic_loss="cross_entropy"`.
+    """
+
+    def __init__(self, generator, image_critic, diversity_weight=1.0, **kwargs):
+        super().__init__(generator, image_critic, **kwargs)
+        self.diversity_weight = diversity_weight
+        self.features = keras.Model(image_critic.inputs[0], image_critic.layers[-1].input)
+
+    def generator_loss(self, x):
+        generated = self.generated(x)
+        fake = self.log_ratio(generated)
+        adversarial = ops.mean(ops.softplus(-fake))
+        features = [self.features(part, training=True) for part in (x, generated)]
+        diversity = objectives.gdpp(*(ops.reshape(f, (ops.shape(f)[0], -1)) for f in features))
+        return adversarial + self.diversity_weight * diversity, {"diversity": diversity}
+
+    def get_config(self):
+        return {**super().get_config(), "diversity_weight": self.diversity_weight}

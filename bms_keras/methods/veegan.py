@@ -1,0 +1,67 @@
+"""VEEGAN (Srivastava et al. 2017, https://arxiv.org/abs/1705.07761)."""
+
+import keras
+from keras import ops
+
+from bms_keras import objectives
+from bms_keras.game import Player
+from bms_keras.methods.autoencoding import Autoencoding
+
+
+@keras.saving.register_keras_serializable("bms_keras")
+class VEEGAN(Autoencoding):
+    """A GAN with a reconstructor R that maps data back to noise.
+
+        G and R minimise E_{z~p} [D(z, G(z)) + |z - R(G(z))|^2]
+
+    D is a classifier of pairs, (z, G(z)) against (R(x), x), whose logit estimates their log-ratio
+    (algorithm 1); a mode that G drops is one that R cannot map to the prior.
+
+    Args:
+        recognition: R, from data to `(batch, 2 * latent_dim)`: mean and log-variance.
+        generator: G, from `(batch, latent_dim)` to data.
+        joint_critic: D, from data and latents to a logit `(batch, 1)`.
+        latent_weight: Weight of the reconstruction of z (a mean over its dimensions).
+        ema, seed: See `Game`.
+    """
+
+    def __init__(self, recognition, generator, joint_critic, latent_weight=1.0, **kwargs):
+        networks = {
+            "recognition": recognition,
+            "generator": generator,
+            "joint_critic": joint_critic,
+        }
+        super().__init__(networks, **kwargs)
+        self.latent_weight = latent_weight
+
+    def players(self):
+        """G and R together, then D."""
+        return [
+            Player("generator", (self.generator, self.recognition), self.generator_loss),
+            Player("joint_critic", (self.joint_critic,), self.joint_critic_loss),
+        ]
+
+    def generator_loss(self, x):
+        z = self.prior(ops.shape(x)[0])
+        generated = self.generator(z, training=True)
+        found, _ = objectives.mean_and_log_variance(self.recognition(generated, training=True))
+        reconstruction = ops.mean(objectives.distance(z, found[None], norm=2))
+        ratio = ops.mean(self.log_joint_ratio(generated, z))
+        return ratio + self.latent_weight * reconstruction, {
+            "reconstruction": reconstruction,
+            "ratio": ratio,
+        }
+
+    def joint_critic_loss(self, x):
+        z = self.prior(ops.shape(x)[0])
+        generated = self.log_joint_ratio(self.generator(z, training=True), z)
+        data = self.log_joint_ratio(x, self.posterior(x, 1)[0])
+        loss = objectives.cross_entropy(generated, data)
+        return loss, {"generated": ops.mean(generated), "data": ops.mean(data)}
+
+    def log_joint_ratio(self, x, z):
+        """The logit of D, an estimate of log p(z) p(x|z) / q(z|x) p(x), `(B,)`."""
+        return objectives.log_ratio(self.joint_critic([ops.convert_to_tensor(x), z], training=True))
+
+    def get_config(self):
+        return {**super().get_config(), "latent_weight": self.latent_weight}

@@ -1,0 +1,157 @@
+"""Every method of the registry: its terms, whose variables move, and that it trains."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from test_experiment import config, image_config
+
+import bms_keras
+from bms_keras import experiment, methods, objectives
+from bms_keras.backends import input_gradient
+from bms_keras.methods.mdgan import mode_density, simplex
+
+RIVALS = [name for name, m in methods.METHODS.items() if m.game is not bms_keras.BMSVAEGAN]
+
+
+def number(tensor):
+    return float(ops.convert_to_numpy(tensor))
+
+
+# Terms, against independent computations.
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_gradient_penalty_by_finite_differences(tiny_networks, seed):
+    critic = tiny_networks(("image_critic",), normalization="none", seed=seed)["image_critic"]
+    x = np.random.default_rng(seed).standard_normal((3, 2)).astype("float32")
+    slope = ops.convert_to_numpy(
+        input_gradient(lambda x: ops.squeeze(critic(x), -1), ops.convert_to_tensor(x))
+    )
+    step, expected = 1e-3, np.zeros((3, 2))
+    for i in range(2):
+        shift = step * np.eye(2, dtype="float32")[i]
+        difference = critic(x + shift) - critic(x - shift)
+        expected[:, i] = ops.convert_to_numpy(difference)[:, 0] / (2 * step)
+    np.testing.assert_allclose(slope, expected, atol=2e-3)
+    penalty = np.mean((np.linalg.norm(slope, axis=1) - 1) ** 2)
+    np.testing.assert_allclose(number(objectives.gradient_penalty(slope)), penalty, rtol=1e-4)
+
+
+def test_the_penalty_moves_the_critic(tiny_networks, value_and_gradients):
+    """Its second-order gradient, against finite differences in one weight."""
+    critic = tiny_networks(("image_critic",), normalization="none")["image_critic"]
+    x = ops.convert_to_tensor(np.random.default_rng(0).standard_normal((5, 2)).astype("float32"))
+    kernel = critic.trainable_variables[0]
+
+    def penalty():
+        slope = input_gradient(lambda x: ops.squeeze(critic(x), -1), x)
+        return objectives.gradient_penalty(slope)
+
+    _, (gradient,) = value_and_gradients(penalty, [kernel])
+    values, step = kernel.numpy(), 1e-3
+    for place in ((0, 0), (1, 3)):
+        around = []
+        for sign in (1, -1):
+            moved = values.copy()
+            moved[place] += sign * step
+            kernel.assign(moved)
+            around.append(number(penalty()))
+        kernel.assign(values)
+        expected = (around[0] - around[1]) / (2 * step)
+        np.testing.assert_allclose(gradient[place], expected, rtol=0.02, atol=1e-3)
+
+
+@pytest.mark.parametrize("s", [-1.5, 0.0, 1.0])
+def test_sobolev_norm_by_numpy(s):
+    x = np.random.default_rng(0).standard_normal((2, 8, 6, 3))
+    rows, columns = np.abs(np.fft.fftfreq(8)) * 2, np.abs(np.fft.fftfreq(6)) * 2
+    weight = (1 + 5 * (rows[:, None] ** 2 + columns[None] ** 2)) ** (s / 2)
+    filtered = np.fft.ifft2(np.fft.fft2(x, axes=(1, 2)) * weight[..., None], axes=(1, 2))
+    expected = np.linalg.norm(filtered.reshape(2, -1), axis=1)
+    found = ops.convert_to_numpy(objectives.sobolev_norm(x.astype("float32"), s))
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_gdpp_of_equal_and_of_collapsed_features():
+    rng = np.random.default_rng(0)
+    real = rng.standard_normal((6, 16)).astype("float32")
+    units = real / np.linalg.norm(real, axis=1, keepdims=True)
+    values = np.linalg.eigvalsh(units.astype("float64") @ units.T)
+    weights = (values - values.min()) / (values.max() - values.min())
+    same = number(objectives.gdpp(real, real))  # equal vectors: every cosine is 1
+    np.testing.assert_allclose(same, -weights.sum(), rtol=1e-2)
+    collapsed = np.tile(real[:1], (6, 1))
+    assert number(objectives.gdpp(real, collapsed)) > same
+
+
+def test_the_simplex_of_md_gan():
+    corners = simplex(9)
+    assert corners.shape == (10, 9)
+    np.testing.assert_allclose(np.linalg.norm(corners, axis=1), 1, rtol=1e-6)
+    distances = np.linalg.norm(corners[:, None] - corners[None], axis=-1)
+    np.testing.assert_allclose(distances[~np.eye(10, dtype=bool)], distances[0, 1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("variance", [0.01, 0.25])
+def test_no_embedding_is_likelier_than_the_maximum(variance):
+    centres = simplex(3)
+    e = np.random.default_rng(0).uniform(-1.2, 1.2, (100_000, 3))
+    squares = np.sum((e[:, None] - centres) ** 2, -1)
+    density = np.exp(-squares / (2 * variance)).mean(1) / (2 * np.pi * variance) ** 1.5
+    maximum = mode_density(centres, variance)
+    assert 0.9 * maximum < density.max() <= maximum * (1 + 1e-6)
+
+
+def test_began_keeps_its_balance(tmp_path):
+    model = experiment.build(image_config(tmp_path, "began")).model
+    x = np.random.default_rng(0).uniform(-1, 1, (16, *model.data_shape)).astype("float32")
+    _, terms = model.autoencoder_loss(x)
+    expected = np.clip(0.001 * (0.5 * number(terms["real"]) - number(terms["fake"])), 0, 1)
+    np.testing.assert_allclose(number(model.k), expected, rtol=1e-4, atol=1e-9)
+    reconstruction = ops.convert_to_numpy(model.autoencoder(x))
+    np.testing.assert_allclose(number(terms["real"]), np.abs(x - reconstruction).mean(), rtol=1e-4)
+
+
+# All of them.
+
+
+def built(name, tmp_path):
+    on_images = methods.get(name).kind == "images"
+    return experiment.build(image_config(tmp_path, name) if on_images else config(name))
+
+
+@pytest.mark.parametrize("name", RIVALS)
+def test_it_trains_and_is_saved(name, tmp_path, same):
+    experiment_ = built(name, tmp_path)
+    model, data = experiment_.model, experiment_.data
+    logs = model.fit(data.batches(0, 5), steps_per_epoch=5, verbose=0).history
+    assert np.isfinite([values[-1] for values in logs.values()]).all()
+    assert np.isfinite(model.sample(4, seed=0)).all()
+    model.save(tmp_path / "m.keras")
+    again = keras.models.load_model(tmp_path / "m.keras")
+    assert same([model.sample(4, seed=0)], [again.sample(4, seed=0)])
+
+
+@pytest.mark.parametrize("name", RIVALS)
+def test_each_player_moves_only_its_own(name, tmp_path):
+    """All optimizers but one player's stand still."""
+    experiment_ = built(name, tmp_path)
+    model = experiment_.model
+    players = {player.name: player for player in model.players()}
+    model.compile({name: keras.optimizers.SGD(0.1) for name in players})
+    for mover in players:
+        for other in players:  # a rate is a variable: the step is compiled once
+            model.optimizer[other].learning_rate = 0.1 if other == mover else 0.0
+        before = {id(v): v.numpy() for v in model.trainable_variables}
+        model.fit(experiment_.data.batches(0, 1), steps_per_epoch=1, verbose=0)
+        own = {id(v) for v in players[mover].trainable_variables}
+        moved = {id(v) for v in model.trainable_variables if np.any(before[id(v)] != v.numpy())}
+        assert moved, mover
+        assert moved <= own, mover
+
+
+@pytest.mark.parametrize("name", ["bw_gan", "began"])
+def test_methods_for_images_refuse_points(name):
+    with pytest.raises(bms_keras.BadInput, match=f"'{name}' needs data of the kind 'images'"):
+        experiment.build(config(name))
