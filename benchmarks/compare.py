@@ -20,6 +20,7 @@ import platform
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 
 import numpy as np
 from absl import app, flags
@@ -115,7 +116,8 @@ def main(_):
     records = {(*_row(record), record["seed"]): record for record in known}
     if JOBS.value > 1:
         os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
-    machine = f"{os.cpu_count()} cores, {JOBS.value} runs at a time, {platform.machine()}"
+    versions = ", ".join(f"{name} {version(name)}" for name in ("keras", "tensorflow"))
+    machine = f"{os.cpu_count()} cores, {JOBS.value} runs at a time, {platform.machine()}, {versions}"
     out.parent.mkdir(parents=True, exist_ok=True)
     seeds_first = itertools.product(SEEDS.value, ROWS.value)
     with concurrent.futures.ThreadPoolExecutor(JOBS.value) as pool:

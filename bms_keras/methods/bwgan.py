@@ -15,7 +15,8 @@ from bms_keras.methods.gan import GAN
 class BWGAN(GAN):
     """WGAN-GP whose penalty is in the dual of the Sobolev space B = W^{s,2} of images.
 
-        D minimises (E D(G(z)) - E D(x)) / gamma + lambda E(|grad D|_B* / gamma - 1)^2 + eps E D(x)^2
+        D minimises (E D(G(z)) - E D(x)) / gamma
+            + lambda E(|grad D|_B* / gamma - 1)^2 + eps E D(x)^2
 
     with lambda = E|x|_B and gamma = E|x|_B* of the batch (section 3.3), eps = 1e-5.
 

@@ -1,4 +1,4 @@
-"""Networks by family. A family is a module with `build(config, shape, names, normalization, outputs)`."""
+"""Networks by family. A family is a module with a `build` of its own that takes the same."""
 
 from bms_keras.errors import lookup
 from bms_keras.networks import dcgan, mlp, standard_cnn
