@@ -16,7 +16,6 @@ import itertools
 import json
 import os
 import pathlib
-import platform
 import subprocess
 import sys
 import time
@@ -117,7 +116,7 @@ def main(_):
     if JOBS.value > 1:
         os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
     versions = ", ".join(f"{name} {version(name)}" for name in ("keras", "tensorflow"))
-    machine = f"{os.cpu_count()} cores, {JOBS.value} runs at a time, {platform.machine()}, {versions}"
+    machine = f"{os.cpu_count()} cores, {JOBS.value} runs at a time, {versions}"
     out.parent.mkdir(parents=True, exist_ok=True)
     seeds_first = itertools.product(SEEDS.value, ROWS.value)
     with concurrent.futures.ThreadPoolExecutor(JOBS.value) as pool:
