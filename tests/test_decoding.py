@@ -260,6 +260,13 @@ def test_files_are_decoded_once(folder, undecodable):
     assert not again.train.flags.writeable
 
 
+def test_a_damaged_cache_is_made_again(folder, cache):
+    first = load(folder)
+    (file,) = cache.rglob("*.npy")
+    file.write_bytes(file.read_bytes()[:-50])
+    np.testing.assert_array_equal(load(folder).train, first.train)
+
+
 @pytest.mark.parametrize("field", ["resolution", "channels", "crop"])
 def test_another_size_is_decoded_again(folder, undecodable, field):
     load(folder)

@@ -1,6 +1,7 @@
 """Images of any size and format, brought to one size as uint8."""
 
 import concurrent.futures
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -169,27 +170,31 @@ def _cached(key, rows, n, size):
         n: How many rows there are.
         size: (resolution, channels, ...) of each.
     """
-    folder = cache.folder() / "images"
+    folder = cache.subfolder("images")
     path = folder / f"{hashlib.sha256(repr(key).encode()).hexdigest()[:24]}.npy"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            whole = pathlib.Path(scratch) / "whole.npy"
-            shape = (n, size[0], size[0], size[1])
-            array = np.lib.format.open_memmap(whole, "w+", "uint8", shape)
-            good = 0
-            for done, row in enumerate(rows, 1):
-                if row is not None:
-                    array[good] = row
-                    good += 1
-                if done % 5000 == 0 or done == n:
-                    print(f"decoded {done} of {n} images", file=sys.stderr, flush=True)
-            if not good:
-                raise BadInput(f"none of {n} files can be decoded as an image")
-            if good < n:
-                print(f"skipped {n - good} of {n} files", file=sys.stderr, flush=True)
-                whole = pathlib.Path(scratch) / "good.npy"
-                np.save(whole, array[:good])
-            array.flush()
-            os.replace(whole, path)
+    with contextlib.suppress(OSError, ValueError, EOFError):  # missing or damaged: made (again)
+        return np.load(path, mmap_mode="r")
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        os.replace(_written(pathlib.Path(scratch), rows, n, size), path)
     return np.load(path, mmap_mode="r")
+
+
+def _written(scratch, rows, n, size):
+    """Writes the rows that are images to an `.npy` in the folder `scratch`; returns its path."""
+    path = scratch / "whole.npy"
+    array = np.lib.format.open_memmap(path, "w+", "uint8", (n, size[0], size[0], size[1]))
+    good = 0
+    for done, row in enumerate(rows, 1):
+        if row is not None:
+            array[good] = row
+            good += 1
+        if done % 5000 == 0 or done == n:
+            print(f"decoded {done} of {n} images", file=sys.stderr, flush=True)
+    array.flush()
+    if not good:
+        raise BadInput(f"none of {n} files can be decoded as an image")
+    if good < n:
+        print(f"skipped {n - good} of {n} files", file=sys.stderr, flush=True)
+        path = scratch / "good.npy"
+        np.save(path, array[:good])
+    return path
