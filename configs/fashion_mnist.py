@@ -4,8 +4,10 @@
     python eval.py --workdir=runs/fashion --metrics=fid --real=2000 --generated=2000
 
 Not in the paper. Expect an FID (2,000 held-out, 2,000 generated) of 253 after 200 steps and of 54
-after 2,000, which take 4 minutes (one seed); the default 5,000 take 10. `tfds` brings the data; `--config.data.source=fashion_mnist.npz` reads x_train
-and x_test from a file.
+after 2,000, which take 4 minutes (one seed); the default 5,000 take 10.
+
+`tfds` brings the data; `--config.data.source=fashion_mnist.npz` reads x_train and x_test from a
+file.
 """
 
 from bms_keras.experiment import default_config
