@@ -125,7 +125,7 @@ def test_a_fingerprint_sees_every_held_out_image():
 
 
 def test_fewer_images_than_a_batch():
-    with pytest.raises(bms_keras.BadInput, match=r"4 training images, fewer than .*batch_size=5"):
+    with pytest.raises(bms_keras.BadInput, match=r"4 training images: .*batch_size .*Received: 5"):
         source(n=4)
 
 

@@ -10,11 +10,8 @@ from collections.abc import Callable
 import numpy as np
 
 from bms_keras.errors import BadInput, lookup
-from bms_keras.metrics.fid import fid
-from bms_keras.metrics.inception import network as inception_network
-from bms_keras.metrics.ivom import ivom
+from bms_keras.metrics import fid, inception, ivom, lpips
 from bms_keras.metrics.latent import latent_match
-from bms_keras.metrics.lpips import lpips
 from bms_keras.metrics.modes import SAMPLES, mode_statistics
 
 LATENTS = 10_000
@@ -81,16 +78,16 @@ def _latent(model, data, protocol):
 
 
 def _fid(model, data, protocol):
-    network = inception_network(protocol.inception)
-    return fid(model, data, protocol.real, protocol.generated, network)
+    network = inception.network(protocol.inception)
+    return fid.fid(model, data, protocol.real, protocol.generated, network)
 
 
 def _ivom(model, data, protocol):
-    return ivom(model, data, protocol.ivom_images)
+    return ivom.ivom(model, data, protocol.ivom_images)
 
 
 def _lpips(model, data, protocol):
-    return lpips(model, data, protocol.lpips, protocol.generated)
+    return lpips.lpips(model, data, protocol.lpips, protocol.generated)
 
 
 METRICS = {
