@@ -8,21 +8,24 @@ except (ImportError, ValueError) as error:
         f"'jax'. Received: {error}"
     ) from error
 
-from bms_keras import objectives
+from bms_keras import callbacks, objectives
 from bms_keras.errors import BadInput
 from bms_keras.game import Game, Player
 from bms_keras.layers import SpectralNormalization
+from bms_keras.methods.gan import GAN
 from bms_keras.methods.hybrid import BMSVAEGAN
 from bms_keras.optimizers import PlayerOptimizers
 from bms_keras.version import __version__
 
 __all__ = [
     "BMSVAEGAN",
+    "GAN",
     "BadInput",
     "Game",
     "Player",
     "PlayerOptimizers",
     "SpectralNormalization",
     "__version__",
+    "callbacks",
     "objectives",
 ]
