@@ -11,6 +11,9 @@ import numpy as np
 from bms_keras.errors import BadInput
 from bms_keras.workdir import write_atomically
 
+# What numpy raises of a file that is cut short, damaged or no .npz; TypeError: of a lone .npy.
+UNREADABLE = (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
+
 
 def folder():
     """The cache's folder, a `pathlib.Path`; it need not exist.
@@ -58,8 +61,7 @@ def read(path):
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, TypeError) as error:
-        # TypeError: a lone .npy is no context manager
+    except UNREADABLE as error:
         raise BadInput(f"{path} is not a whole .npz file: {_first_line(error)}") from None
 
 

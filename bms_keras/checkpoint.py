@@ -5,14 +5,12 @@ which Keras's own `.weights.h5` leaves out. Data need no state: a batch is a fun
 (seed, step).
 """
 
-import io
 import re
-import zipfile
 
 import numpy as np
 
+from bms_keras import cache
 from bms_keras.errors import BadInput
-from bms_keras.workdir import write_atomically
 
 
 def save(model, folder, keep=3):
@@ -24,10 +22,9 @@ def save(model, folder, keep=3):
         keep: How many checkpoints stay.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    buffer = io.BytesIO()
-    np.savez(buffer, **{name: variable.numpy() for name, variable in _state(model).items()})
     step = int(model.optimizer.iterations)
-    write_atomically(folder / f"step_{step:09d}.npz", buffer.getvalue())
+    arrays = {name: variable.numpy() for name, variable in _state(model).items()}
+    cache.save(folder / f"step_{step:09d}.npz", arrays)
     for path in steps(folder)[:-keep]:
         path.unlink()
 
@@ -57,7 +54,7 @@ def restore(model, folder):
     try:
         with np.load(paths[-1], allow_pickle=False) as file:
             values = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except cache.UNREADABLE as error:
         raise BadInput(
             f"{paths[-1]} cannot be read ({error}); remove it to go on from the one before"
         ) from None

@@ -124,7 +124,7 @@ class Game(TakesTurns, keras.Model):
         x = np.zeros((2, *self.data_shape), "float32")
         names = ["loss"]
         with keras.StatelessScope():
-            for player in self.players():
+            for player in {player.name: player for player in self.players()}.values():
                 terms = ["loss", *result_names(player.loss, x)]
                 names += [f"{player.name}/{term}" for term in terms]
         return names
@@ -170,6 +170,14 @@ class Game(TakesTurns, keras.Model):
     def prior(self, *shape):
         """Samples of p(z) = N(0, I) for training, of shape `(*shape, latent_dim)`."""
         return standard_normal((*shape, self.latent_dim), self.seed_generator)
+
+    def decode(self, z):
+        """G(z) in training."""
+        return self.generator(z, training=True)
+
+    def generated(self, x):
+        """As many samples G(z), z ~ p(z), as there are data points in `x`."""
+        return self.decode(self.prior(keras.ops.shape(x)[0]))
 
     def serving(self, name):
         """The network to use outside training: its moving average where there is one."""

@@ -7,12 +7,11 @@ a memory-mapped file; a batch is a function of (seed, step).
 import functools
 import hashlib
 import pathlib
-import zipfile
-import zlib
 
 import keras
 import numpy as np
 
+from bms_keras import cache
 from bms_keras.data import decoding
 from bms_keras.errors import BadInput
 
@@ -116,7 +115,7 @@ def from_npz(config, batch_size, seed):
         with np.load(path, allow_pickle=False) as file:
             parts = {name: file[name] for name in ("x_train", "x_test") if name in file.files}
             names = ", ".join(file.files)
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except cache.UNREADABLE as error:
         raise BadInput(f"{path} cannot be read as an .npz: {error}") from None
     if "x_train" not in parts:
         raise BadInput(f"{path} must hold x_train. Received: {names}")

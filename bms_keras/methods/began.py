@@ -38,7 +38,7 @@ class BEGAN(Game):
 
     def autoencoder_loss(self, x):
         """Section 3.4: the loss of D, and k for the next step; M is the paper's convergence."""
-        fake_x = ops.stop_gradient(self.generator(self.prior(ops.shape(x)[0]), training=True))
+        fake_x = ops.stop_gradient(self.generated(x))
         real, fake = self.error(x), self.error(fake_x)
         loss = real - self.k * fake
         balance = ops.stop_gradient(self.gamma * real - fake)
@@ -46,7 +46,7 @@ class BEGAN(Game):
         return loss, {"real": real, "fake": fake, "k": self.k + 0, "M": real + ops.abs(balance)}
 
     def generator_loss(self, x):
-        return self.error(self.generator(self.prior(ops.shape(x)[0]), training=True)), {}
+        return self.error(self.generated(x)), {}
 
     def error(self, x):
         """L(v), the mean over data and dimensions of |v - D(v)|."""

@@ -65,14 +65,6 @@ class Adversarial(Game):
         x = ops.cast(x, "float32")
         return input_gradient(self.log_ratio, x + share * (ops.cast(generated, "float32") - x))
 
-    def decode(self, z):
-        """G(z) in training."""
-        return self.generator(z, training=True)
-
-    def generated(self, x):
-        """As many samples G(z), z ~ p(z), as there are data points in `x`."""
-        return self.decode(self.prior(ops.shape(x)[0]))
-
     def log_ratio(self, x):
         """log D_I of a batch, `(B,)`."""
         return objectives.log_ratio(self.image_critic(x, training=True))

@@ -43,7 +43,7 @@ class VEEGAN(Autoencoding):
 
     def generator_loss(self, x):
         z = self.prior(ops.shape(x)[0])
-        generated = self.generator(z, training=True)
+        generated = self.decode(z)
         found, _ = objectives.mean_and_log_variance(self.recognition(generated, training=True))
         reconstruction = ops.mean(objectives.distance(z, found[None], norm=2))
         ratio = ops.mean(self.log_joint_ratio(generated, z))
@@ -54,7 +54,7 @@ class VEEGAN(Autoencoding):
 
     def joint_critic_loss(self, x):
         z = self.prior(ops.shape(x)[0])
-        generated = self.log_joint_ratio(self.generator(z, training=True), z)
+        generated = self.log_joint_ratio(self.decode(z), z)
         data = self.log_joint_ratio(x, self.posterior(x, 1)[0])
         loss = objectives.cross_entropy(generated, data)
         return loss, {"generated": ops.mean(generated), "data": ops.mean(data)}

@@ -15,9 +15,9 @@ import scipy.linalg
 from threadpoolctl import threadpool_limits
 
 from bms_keras import cache
-from bms_keras.data.images import quantized
 from bms_keras.errors import BadInput
 from bms_keras.metrics import inception
+from bms_keras.metrics.samples import drawn
 
 CHUNK = 1000  # generated images in memory at a time
 
@@ -202,11 +202,8 @@ def _generated_features(network, model, n, seed):
     progress = _Progress("features of generated images", n)
     parts = []
     for start in range(0, n, CHUNK):
-        part_seed = int(np.random.default_rng([seed, start]).integers(2**24))
-        x = model.sample(min(CHUNK, n - start), seed=part_seed)
-        if not np.isfinite(x).all():
-            raise BadInput("the model's samples are not finite: its training has diverged")
-        parts.append(network.features(quantized(x), progress=progress.after(start)))
+        images = drawn(model, min(CHUNK, n - start), [seed, start])
+        parts.append(network.features(images, progress=progress.after(start)))
     return np.concatenate(parts)
 
 

@@ -8,8 +8,9 @@ import numpy as np
 from keras import ops
 
 from bms_keras import weights
-from bms_keras.data.images import quantized, scaled
+from bms_keras.data.images import scaled
 from bms_keras.errors import BadInput, lookup
+from bms_keras.metrics.samples import drawn
 
 SMALLEST = 32  # of an image's sides: AlexNet has nothing left of much smaller ones
 MEAN, STD = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of the backbones' input in [-1, 1]
@@ -51,7 +52,7 @@ def lpips(model, data, network="alexnet", generated=5_000, seed=0):
     starts = range(0, generated // 2, CHUNK)
     sizes = [min(CHUNK, generated // 2 - start) for start in starts]
     parts = [
-        network.distance(*_samples(model, size, [seed, start]))
+        network.distance(*np.split(scaled(drawn(model, 2 * size, [seed, start])), 2))
         for start, size in zip(starts, sizes, strict=True)
     ]
     distances = np.concatenate(parts).astype("float64")
@@ -62,14 +63,6 @@ def lpips(model, data, network="alexnet", generated=5_000, seed=0):
         f"{key}_error": float(distances.std(ddof=1) / np.sqrt(len(distances))),
         f"{key}_data": float(network.distance(scaled(x[:half]), scaled(x[half : 2 * half])).mean()),
     }
-
-
-def _samples(model, pairs, seed):
-    """Two arrays of as many samples, as they look once saved."""
-    x = model.sample(2 * pairs, seed=int(np.random.default_rng(seed).integers(2**24)))
-    if not np.isfinite(x).all():
-        raise BadInput("the model's samples are not finite: its training has diverged")
-    return np.split(scaled(quantized(x)), 2)
 
 
 @functools.cache
