@@ -21,8 +21,8 @@ import sys
 import time
 from importlib.metadata import version
 
-import numpy as np
 from absl import app, flags
+from report import spread
 
 ROOT = pathlib.Path(__file__).parent.parent
 ROWS = flags.DEFINE_list("rows", None, "CONFIG:METHOD or CONFIG:METHOD+FIELD=VALUE+..., by name.")
@@ -95,11 +95,7 @@ def table(records):
         sorted(records, key=_row), _row
     ):
         group = list(group)
-        cells = []
-        for column in columns:
-            values = [record[column] for record in group if record.get(column) is not None]
-            cell = f"{np.mean(values):.4g}" if values else ""
-            cells.append(f"{cell} ± {np.std(values, ddof=1):.2g}" if len(values) > 1 else cell)
+        cells = [spread([record.get(column) for record in group]) for column in columns]
         title = " ".join([f"{method} T={samples}", *options.split()])
         lines.append(f"| {data} | {title} | {len(group)} | {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -115,7 +111,8 @@ def main(_):
     records = {(*_row(record), record["seed"]): record for record in known}
     if JOBS.value > 1:
         os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
-    versions = ", ".join(f"{name} {version(name)}" for name in ("keras", "tensorflow"))
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    versions = ", ".join(f"{name} {version(name)}" for name in ("keras", backend))
     machine = f"{os.cpu_count()} cores, {JOBS.value} runs at a time, {versions}"
     out.parent.mkdir(parents=True, exist_ok=True)
     seeds_first = itertools.product(SEEDS.value, ROWS.value)

@@ -8,11 +8,11 @@ from keras import ops
 
 from bms_keras import objectives
 from bms_keras.errors import require
-from bms_keras.methods.gan import GAN
+from bms_keras.methods.gan import Adversarial
 
 
 @keras.saving.register_keras_serializable("bms_keras")
-class BWGAN(GAN):
+class BWGAN(Adversarial):
     """WGAN-GP whose penalty is in the dual of the Sobolev space B = W^{s,2} of images.
 
         D minimises (E D(G(z)) - E D(x)) / gamma
@@ -23,11 +23,13 @@ class BWGAN(GAN):
     Args:
         generator, image_critic: See `GAN`. Images only: there is no frequency in a 2D point.
         sobolev: s; 0 is L2, the paper's best on CIFAR-10 is -1.5.
-        **kwargs: See `GAN`.
+        critic_turns: D's turns a step.
+        ema, seed: See `Game`.
     """
 
     def __init__(self, generator, image_critic, sobolev=-1.5, critic_turns=5, **kwargs):
-        super().__init__(generator, image_critic, critic_turns=critic_turns, **kwargs)
+        networks = {"generator": generator, "image_critic": image_critic}
+        super().__init__(networks, critic_turns=critic_turns, **kwargs)
         require(len(self.data_shape) == 3, "data", "images", self.data_shape)
         self.sobolev = sobolev
 

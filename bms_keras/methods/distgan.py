@@ -10,11 +10,11 @@ from keras import ops
 from bms_keras import objectives
 from bms_keras.game import Player
 from bms_keras.methods.autoencoding import Autoencoding
-from bms_keras.methods.gan import Adversarial
+from bms_keras.methods.gan import Judged
 
 
 @keras.saving.register_keras_serializable("bms_keras")
-class DistGAN(Autoencoding, Adversarial):
+class DistGAN(Autoencoding, Judged):
     """An autoencoder and a GAN that share G, with two distance constraints.
 
     - R and G minimise |x - G(R(x))|^2 + lambda_r (f - g)^2: the mean difference f of generated from
@@ -27,7 +27,8 @@ class DistGAN(Autoencoding, Adversarial):
         generator, image_critic: See `GAN`.
         lambda_r: Weight of the latent-data distance.
         reconstruction_weight: Share of the reconstructions among what counts as real.
-        **kwargs: See `Adversarial`.
+        critic_loss, gradient_penalty: The authors' critic is a classifier with a penalty.
+        **kwargs: See `Judged`.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class DistGAN(Autoencoding, Adversarial):
         image_critic,
         lambda_r=1.0,
         reconstruction_weight=0.05,
+        critic_loss="cross_entropy",
         gradient_penalty=1.0,
         **kwargs,
     ):
@@ -45,7 +47,8 @@ class DistGAN(Autoencoding, Adversarial):
             "generator": generator,
             "image_critic": image_critic,
         }
-        super().__init__(networks, gradient_penalty=gradient_penalty, **kwargs)
+        judgement = {"critic_loss": critic_loss, "gradient_penalty": gradient_penalty}
+        super().__init__(networks, **judgement, **kwargs)
         self.lambda_r = lambda_r
         self.reconstruction_weight = reconstruction_weight
 
@@ -72,11 +75,10 @@ class DistGAN(Autoencoding, Adversarial):
         reconstructed = ops.stop_gradient(self.decode(self.code(x)))
         real, fake = self.log_ratio(x), self.log_ratio(generated)
         share = self.reconstruction_weight
-        loss = (1 - share) * ops.mean(ops.softplus(-real)) + ops.mean(ops.softplus(fake))
-        loss = loss + share * ops.mean(ops.softplus(-self.log_ratio(reconstructed)))
-        penalty = objectives.gradient_penalty(self.slope(x, generated))
-        terms = {"real": ops.mean(real), "fake": ops.mean(fake), "gradient_penalty": penalty}
-        return loss + self.gradient_penalty * penalty, terms
+        loss, terms = self.penalty(x, generated)
+        loss = loss + (1 - share) * self.judgement(real, fake)
+        loss = loss + share * self.judgement(self.log_ratio(reconstructed), fake)
+        return loss, {"real": ops.mean(real), "fake": ops.mean(fake), **terms}
 
     def generator_loss(self, x):
         real, fake = self.log_ratio(x), self.log_ratio(self.generated(x))

@@ -12,50 +12,34 @@ from bms_keras.game import Game, Player
 class Adversarial(Game):
     """A game with an image critic D_I, which learns to tell data from samples of G.
 
+    It is played by G and D_I; a method says for which losses, `generator_loss` and
+    `image_critic_loss`.
+
     Args:
         networks: See `Game`; with a "generator" and, if its turn is played, an "image_critic".
-        critic_loss: "hinge", "cross_entropy" or "wasserstein": what D_I minimises.
-        margins: (a, b) of the hinge.
-        gradient_penalty: Weight of (|grad D_I| - 1)^2 between data and samples (Gulrajani et al.
-            2017, eq. 3); 0 for none. D_I then has no batch normalisation.
         critic_turns: D_I's turns a step, each with fresh noise.
         ema, seed: See `Game`.
     """
 
-    def __init__(
-        self,
-        networks,
-        critic_loss="hinge",
-        margins=(1.0, 1.0),
-        gradient_penalty=0.0,
-        critic_turns=1,
-        **kwargs,
-    ):
+    def __init__(self, networks, critic_turns=1, **kwargs):
         super().__init__(networks, **kwargs)
-        one_of("critic_loss", critic_loss, objectives.CRITIC_LOSSES)
         turns_fit = isinstance(critic_turns, int) and critic_turns >= 1
         require(turns_fit, "critic_turns", "at least 1", critic_turns)
-        require(gradient_penalty >= 0, "gradient_penalty", "at least 0", gradient_penalty)
-        self.critic_loss = critic_loss
-        self.margins = tuple(margins)
-        self.gradient_penalty = gradient_penalty
         self.critic_turns = critic_turns
+
+    def players(self):
+        """G's turn, then D_I's."""
+        generator = Player("generator", (self.generator,), self.generator_loss)
+        return [generator, *self.image_critic_turns()]
 
     def image_critic_turns(self):
         """D_I's turns in a step."""
         player = Player("image_critic", (self.image_critic,), self.image_critic_loss)
         return [player] * self.critic_turns
 
-    def image_critic_loss(self, x):
-        """Algorithm 1, line 4: high on data, low on samples of the prior."""
-        generated = ops.stop_gradient(self.generated(x))
-        real, fake = self.log_ratio(x), self.log_ratio(generated)
-        loss = objectives.CRITIC_LOSSES[self.critic_loss](real, fake, self.margins)
-        terms = {"real": ops.mean(real), "fake": ops.mean(fake)}
-        if self.gradient_penalty:
-            terms["gradient_penalty"] = objectives.gradient_penalty(self.slope(x, generated))
-            loss = loss + self.gradient_penalty * terms["gradient_penalty"]
-        return loss, terms
+    def log_ratio(self, x):
+        """log D_I of a batch, `(B,)`."""
+        return objectives.log_ratio(self.image_critic(x, training=True))
 
     def slope(self, x, generated):
         """The gradient of log D_I at random points between data and samples, like `x`."""
@@ -65,17 +49,65 @@ class Adversarial(Game):
         x = ops.cast(x, "float32")
         return input_gradient(self.log_ratio, x + share * (ops.cast(generated, "float32") - x))
 
-    def log_ratio(self, x):
-        """log D_I of a batch, `(B,)`."""
-        return objectives.log_ratio(self.image_critic(x, training=True))
+    def get_config(self):
+        return {**super().get_config(), "critic_turns": self.critic_turns}
+
+
+class Judged(Adversarial):
+    """A game whose image critic is trained by one of the field's three common losses.
+
+    Args:
+        networks, critic_turns: See `Adversarial`.
+        critic_loss: "hinge", "cross_entropy" or "wasserstein": what D_I minimises.
+        margins: (a, b) of the hinge.
+        gradient_penalty: Weight of (|grad D_I| - 1)^2 between data and samples (Gulrajani et al.
+            2017, eq. 3); 0 for none. D_I then has no batch normalisation.
+        ema, seed: See `Game`.
+    """
+
+    def __init__(
+        self, networks, critic_loss="hinge", margins=(1.0, 1.0), gradient_penalty=0.0, **kwargs
+    ):
+        super().__init__(networks, **kwargs)
+        one_of("critic_loss", critic_loss, objectives.CRITIC_LOSSES)
+        require(gradient_penalty >= 0, "gradient_penalty", "at least 0", gradient_penalty)
+        self.critic_loss = critic_loss
+        self.margins = tuple(margins)
+        self.gradient_penalty = gradient_penalty
+
+    def image_critic_loss(self, x):
+        """Algorithm 1, line 4: high on data, low on samples of the prior."""
+        generated = ops.stop_gradient(self.generated(x))
+        real, fake = self.log_ratio(x), self.log_ratio(generated)
+        loss, terms = self.penalty(x, generated)
+        return loss + self.judgement(real, fake), {
+            "real": ops.mean(real),
+            "fake": ops.mean(fake),
+            **terms,
+        }
+
+    def judgement(self, real, fake):
+        """The critic's loss from log D_I of data and of samples."""
+        return objectives.CRITIC_LOSSES[self.critic_loss](real, fake, self.margins)
+
+    def penalty(self, x, generated):
+        """The weighted gradient penalty, and by name for the log; nothing without a weight."""
+        if not self.gradient_penalty:
+            return 0.0, {}
+        penalty = objectives.gradient_penalty(self.slope(x, generated))
+        return self.gradient_penalty * penalty, {"gradient_penalty": penalty}
+
+    def adversarial_loss(self, fake):
+        """-E log D_I(G(z)), or of a classifier -E log D(G(z)) (Goodfellow et al. 2014)."""
+        return ops.mean(ops.softplus(-fake) if self.critic_loss == "cross_entropy" else -fake)
 
     def get_config(self):
-        names = ("critic_loss", "margins", "gradient_penalty", "critic_turns")
+        names = ("critic_loss", "margins", "gradient_penalty")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 @keras.saving.register_keras_serializable("bms_keras")
-class GAN(Adversarial):
+class GAN(Judged):
     """A generator against an image critic.
 
     SN-GAN (Miyato et al. 2018) with the hinge and a spectrally normalised critic; DCGAN (Radford et
@@ -85,7 +117,7 @@ class GAN(Adversarial):
     Args:
         generator: G, from `(batch, latent_dim)` to data.
         image_critic: log D_I, from data to `(batch, 1)`.
-        critic_loss, margins, gradient_penalty, critic_turns: See `Adversarial`.
+        critic_loss, margins, gradient_penalty, critic_turns: See `Judged`.
         ema, seed: See `Game`.
 
     Example:
@@ -98,14 +130,5 @@ class GAN(Adversarial):
     def __init__(self, generator, image_critic, **kwargs):
         super().__init__({"generator": generator, "image_critic": image_critic}, **kwargs)
 
-    def players(self):
-        """G's turn, then D_I's."""
-        generator = Player("generator", (self.generator,), self.generator_loss)
-        return [generator, *self.image_critic_turns()]
-
     def generator_loss(self, x):
-        """-E log D_I(G(z)), or of a classifier -E log D(G(z)) (Goodfellow et al. 2014)."""
-        fake = self.log_ratio(self.generated(x))
-        if self.critic_loss == "cross_entropy":
-            return ops.mean(ops.softplus(-fake)), {}
-        return -ops.mean(fake), {}
+        return self.adversarial_loss(self.log_ratio(self.generated(x))), {}

@@ -21,18 +21,25 @@ class GDPPGAN(GAN):
         generator: G, from `(batch, latent_dim)` to data.
         image_critic: log D_I, from data to `(batch, 1)`.
         diversity_weight: Weight of the GDPP term.
-        **kwargs: See `GAN`; the authors' critic is a classifier, `critic_loss="cross_entropy"`.
+        critic_loss: The authors' critic is a classifier.
+        **kwargs: See `GAN`.
     """
 
-    def __init__(self, generator, image_critic, diversity_weight=1.0, **kwargs):
-        super().__init__(generator, image_critic, **kwargs)
+    def __init__(
+        self,
+        generator,
+        image_critic,
+        diversity_weight=1.0,
+        critic_loss="cross_entropy",
+        **kwargs,
+    ):
+        super().__init__(generator, image_critic, critic_loss=critic_loss, **kwargs)
         self.diversity_weight = diversity_weight
         self.features = keras.Model(image_critic.inputs[0], image_critic.layers[-1].input)
 
     def generator_loss(self, x):
         generated = self.generated(x)
-        fake = self.log_ratio(generated)
-        adversarial = ops.mean(ops.softplus(-fake))
+        adversarial = self.adversarial_loss(self.log_ratio(generated))
         features = [self.features(part, training=True) for part in (x, generated)]
         diversity = objectives.gdpp(*(ops.reshape(f, (ops.shape(f)[0], -1)) for f in features))
         return adversarial + self.diversity_weight * diversity, {"diversity": diversity}

@@ -7,11 +7,11 @@ from bms_keras import objectives
 from bms_keras.errors import one_of, require
 from bms_keras.game import Player
 from bms_keras.methods.autoencoding import Autoencoding, tiled
-from bms_keras.methods.gan import Adversarial
+from bms_keras.methods.gan import Judged
 
 
 @keras.saving.register_keras_serializable("bms_keras")
-class BMSVAEGAN(Autoencoding, Adversarial):
+class BMSVAEGAN(Autoencoding, Judged):
     """The Best-of-Many-Samples VAE-GAN (eq. 7, algorithm 1).
 
     For each x, z_1..z_T are drawn from q(z|x) and x_i = G(z_i). R and G together maximise
@@ -46,7 +46,7 @@ class BMSVAEGAN(Autoencoding, Adversarial):
         divergence_weight: Weight of the divergence of q from p; 1 in eq. 7.
         norm: 1 or 2, the n of |x - x_i|_n.
         prior: "critic" for the latent critic's KL, "mmd" for WAE's kernel estimate.
-        critic_loss, margins: What D_I minimises; see `Adversarial`.
+        critic_loss, margins, gradient_penalty, critic_turns: What D_I minimises; see `Judged`.
         ema, seed: See `Game`.
 
     Raises:

@@ -8,13 +8,13 @@ import numpy as np
 from keras import ops
 
 from bms_keras import objectives
-from bms_keras.methods.gan import GAN
+from bms_keras.methods.gan import Adversarial
 
 EPSILON = 1e-8  # keeps logarithms finite
 
 
 @keras.saving.register_keras_serializable("bms_keras")
-class MDGAN(GAN):
+class MDGAN(Adversarial):
     """D embeds data in d dimensions, where a mixture of d + 1 Gaussians says how real they are.
 
         D maximises E log lk(D(x)) + E log(lambda - lk(D(G(z)))); G minimises the latter
@@ -25,11 +25,11 @@ class MDGAN(GAN):
         generator: G, from `(batch, latent_dim)` to data.
         image_critic: D, from data to `(batch, d)`.
         variance: Of each Gaussian, in every direction.
-        **kwargs: See `GAN`.
+        critic_turns, ema, seed: See `Adversarial`.
     """
 
     def __init__(self, generator, image_critic, variance=0.25, **kwargs):
-        super().__init__(generator, image_critic, **kwargs)
+        super().__init__({"generator": generator, "image_critic": image_critic}, **kwargs)
         self.variance = variance
         self.centres = simplex(image_critic.output_shape[-1])
         self.maximum = mode_density(self.centres, variance)  # lambda
