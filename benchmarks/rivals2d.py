@@ -24,7 +24,7 @@ from report import spread
 ROOT = pathlib.Path(__file__).parent.parent
 JOBS = flags.DEFINE_integer("jobs", 1, "Runs at a time.")
 STEPS = flags.DEFINE_integer("steps", 10_000, "Steps of the runs that count.")
-TRIAL_STEPS = flags.DEFINE_integer("trial_steps", 4000, "Steps of a trial.")
+TRIAL_STEPS = flags.DEFINE_integer("trial_steps", 2000, "Steps of a trial.")
 RUNS = flags.DEFINE_string("runs", "runs/rivals2d", "Folder of the workdirs.")
 OUT = flags.DEFINE_string("out", str(ROOT / "results"), "Folder of the results.")
 TRIAL_SEED, SEEDS = "500", "2000,2001,2002"

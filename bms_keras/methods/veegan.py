@@ -61,7 +61,8 @@ class VEEGAN(Autoencoding):
 
     def log_joint_ratio(self, x, z):
         """The logit of D, an estimate of log p(z) p(x|z) / q(z|x) p(x), `(B,)`."""
-        return objectives.log_ratio(self.joint_critic([ops.convert_to_tensor(x), z], training=True))
+        pair = [ops.convert_to_tensor(tensor) for tensor in (x, z)]
+        return objectives.log_ratio(self.joint_critic(pair, training=True))
 
     def get_config(self):
         return {**super().get_config(), "latent_weight": self.latent_weight}

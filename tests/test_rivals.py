@@ -1,0 +1,193 @@
+"""The losses of the rival methods, against plain numpy with the same weights and noise."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from test_hybrid import NumpyLosses
+
+from bms_keras.methods.bwgan import BWGAN
+from bms_keras.methods.distgan import DistGAN
+from bms_keras.methods.gan import GAN
+from bms_keras.methods.gdpp import GDPPGAN
+from bms_keras.methods.mdgan import MDGAN
+from bms_keras.methods.veegan import VEEGAN
+from bms_keras.networks import mlp
+
+SHARE = 0.3  # between data and samples, where a gradient penalty looks
+
+
+def softplus(x):
+    return np.log1p(np.exp(x))
+
+
+class Numpy(NumpyLosses):
+    """Adds what the rivals need to the networks in numpy."""
+
+    def slopes(self, x):
+        """|grad log D_I| between data and samples, by central differences in float64."""
+        points = x + SHARE * (self.generated(x) - x)
+        steps = 1e-5 * np.eye(points.shape[1])
+        rises = [
+            self.critic("image_critic", points + h) - self.critic("image_critic", points - h)
+            for h in steps
+        ]
+        return np.linalg.norm(np.stack(rises, -1) / 2e-5, axis=-1)
+
+    def code(self, x):
+        return np.split(self.network("recognition", x), 2, axis=-1)[0]
+
+    def joint(self, x, z):
+        """The logit of a joint critic: a concatenation, then a perceptron."""
+        values = np.concatenate([x, z], -1)
+        for layer in self.model.joint_critic.layers[-1].layers:
+            kernel, bias = (w.astype("float64") for w in layer.get_weights())
+            values = values @ kernel + bias
+            if layer.activation.__name__ == "leaky_relu":
+                values = np.where(values > 0, values, 0.2 * values)
+        return values[:, 0]
+
+
+@pytest.fixture
+def play(tiny_networks, noise, monkeypatch):
+    """A game of tiny networks with the test's noise, and its networks in numpy."""
+
+    def play(game, names, normalization="none", extra=None, **kwargs):
+        networks = tiny_networks(names, normalization) | (extra or {})
+        model = game(**networks, seed=0, **kwargs)
+        monkeypatch.setattr(model, "prior", noise)
+        fixed = lambda shape, seed: ops.full(shape, SHARE)  # noqa: E731
+        monkeypatch.setattr(keras.random, "uniform", fixed)
+        return model, Numpy(model, noise)
+
+    return play
+
+
+PAIR = ("generator", "image_critic")
+AUTOENCODER = ("recognition", "generator")
+
+
+def close(tensor, expected, rtol=1e-4):
+    np.testing.assert_allclose(ops.convert_to_numpy(tensor), expected, rtol=rtol, atol=1e-5)
+
+
+def test_wgan_gp(play, x):
+    model, expected = play(GAN, PAIR, critic_loss="wasserstein", gradient_penalty=10.0)
+    real, fake = (expected.critic("image_critic", y) for y in (x, expected.generated(x)))
+    penalty = np.mean((expected.slopes(x) - 1) ** 2)
+    loss, terms = model.image_critic_loss(x)
+    close(terms["gradient_penalty"], penalty)
+    close(loss, fake.mean() - real.mean() + 10 * penalty)
+    close(model.generator_loss(x)[0], -fake.mean())
+
+
+@pytest.mark.parametrize("critic_loss", ["cross_entropy", "wasserstein"])
+def test_dist_gan(play, x, critic_loss):
+    names = (*AUTOENCODER, "image_critic")
+    weights = {"lambda_r": 2.0, "reconstruction_weight": 0.1, "gradient_penalty": 3.0}
+    model, expected = play(DistGAN, names, critic_loss=critic_loss, **weights)
+    code, generated = expected.code(x), expected.generated(x)
+    reconstruction = expected.network("generator", code)
+    f = np.mean(reconstruction - generated)
+    g = np.mean(code - expected.noise(len(x))) * np.sqrt(code.shape[1] / x.shape[1])
+    close(model.autoencoder_loss(x)[0], np.mean((x - reconstruction) ** 2) + 2 * (f - g) ** 2)
+
+    real, fake, again = (expected.critic("image_critic", y) for y in (x, generated, reconstruction))
+    penalty = 3 * np.mean((expected.slopes(x) - 1) ** 2)
+    if critic_loss == "cross_entropy":
+        judged = 0.9 * softplus(-real).mean() + 0.1 * softplus(-again).mean()
+        judged += softplus(fake).mean()
+    else:
+        judged = fake.mean() - 0.9 * real.mean() - 0.1 * again.mean()
+    close(model.image_critic_loss(x)[0], judged + penalty)
+
+    scores = [np.mean(1 / (1 + np.exp(-logits))) for logits in (real, fake)]
+    close(model.generator_loss(x)[0], abs(scores[0] - scores[1]))
+
+
+def test_veegan(play, x, noise):
+    joint = mlp.joint_critic(2, noise(1).shape[1], (8,))
+    model, expected = play(VEEGAN, AUTOENCODER, extra={"joint_critic": joint}, latent_weight=2.0)
+    z = noise(len(x))
+    generated = expected.generated(x)
+    ratio = expected.joint(generated, z)
+    latents = np.mean((z - expected.code(generated)) ** 2)
+    close(model.generator_loss(x)[0], ratio.mean() + 2 * latents)
+    (q,) = expected.posterior(x, 1)
+    critic = softplus(-ratio).mean() + softplus(expected.joint(x, q)).mean()
+    close(model.joint_critic_loss(x)[0], critic)
+
+
+def test_md_gan(play, x):
+    critic = mlp.perceptron(2, (8,), 3, "leaky_relu", name="image_critic")
+    variance = 0.25
+    model, expected = play(MDGAN, ("generator",), extra={"image_critic": critic}, variance=variance)
+
+    def likelihood(y):
+        e = expected.network("image_critic", y)
+        squares = np.sum((e[:, None] - model.centres) ** 2, -1)
+        return np.mean(np.exp(-squares / (2 * variance)), -1) / (2 * np.pi * variance) ** 1.5
+
+    left = np.log(model.maximum - likelihood(expected.generated(x)) + 1e-8).mean()
+    close(model.image_critic_loss(x)[0], -np.log(likelihood(x) + 1e-8).mean() - left, rtol=1e-3)
+    close(model.generator_loss(x)[0], left, rtol=1e-3)
+
+
+@pytest.mark.parametrize("critic_loss", ["cross_entropy", "hinge"])
+def test_gdpp_gan(play, x, critic_loss):
+    """With few data points: eigenvectors of close eigenvalues are anybody's guess."""
+    x = x[:4]
+    model, expected = play(GDPPGAN, PAIR, critic_loss=critic_loss, diversity_weight=0.5)
+    fake = expected.critic("image_critic", expected.generated(x))
+    adversarial = softplus(-fake).mean() if critic_loss == "cross_entropy" else -fake.mean()
+    first = model.image_critic.layers[0]
+    kernel, bias = (w.astype("float64") for w in first.get_weights())
+
+    def spectrum(y):
+        hidden = y @ kernel + bias
+        hidden = np.where(hidden > 0, hidden, 0.2 * hidden)
+        units = hidden / (np.linalg.norm(hidden, axis=1, keepdims=True) + 1e-6)
+        return np.linalg.eigh(units @ units.T + np.diag(np.linspace(0, 1e-3, len(y))))
+
+    (values, vectors), (fake_values, fake_vectors) = spectrum(x), spectrum(expected.generated(x))
+    weights = (values - values.min()) / (values.max() - values.min())
+    cosines = np.sum(vectors * fake_vectors, 0)
+    loss, terms = model.generator_loss(x)
+    magnitude = 1e-4 * np.mean((values - fake_values) ** 2)
+    # An eigenvector's sign is the solver's choice: compare what does not depend on it.
+    bound = np.sum(weights * np.abs(cosines))
+    diversity = float(ops.convert_to_numpy(terms["diversity"]))
+    assert -bound - 1e-2 <= diversity - magnitude <= bound + 1e-2
+    close(loss, adversarial + 0.5 * diversity)
+
+
+def test_bw_gan_of_a_linear_critic(noise, monkeypatch):
+    """Its gradient is its kernel everywhere, so the whole loss is known."""
+    shape, s = (4, 4, 1), -1.5
+    rng = np.random.default_rng(0)
+    kernel = rng.standard_normal((16, 1))
+    critic = [keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(1, use_bias=False)]
+    critic = keras.Sequential(critic)
+    critic.set_weights([kernel])
+    latent = noise(1).shape[1]
+    layers = [keras.Input((latent,)), keras.layers.Dense(16, use_bias=False)]
+    generator = keras.Sequential([*layers, keras.layers.Reshape(shape)])
+    matrix = rng.standard_normal((latent, 16))
+    generator.set_weights([matrix])
+    model = BWGAN(generator, critic, sobolev=s, seed=0)
+    monkeypatch.setattr(model, "prior", noise)
+
+    def norm(images, s):
+        frequencies = np.abs(np.fft.fftfreq(4)) * 2
+        squares = frequencies[:, None] ** 2 + frequencies[None] ** 2
+        spectrum = np.fft.fft2(images.reshape(-1, 4, 4)) * (1 + 5 * squares) ** (s / 2)
+        return np.sqrt(np.sum(np.abs(spectrum) ** 2, (1, 2)) / 16)
+
+    x = rng.standard_normal((6, *shape)).astype("float32")
+    real, fake = x.reshape(6, -1) @ kernel, noise(6) @ matrix @ kernel
+    weight, scale = norm(x, s).mean(), norm(x, -s).mean()
+    penalty = (norm(kernel, -s)[0] / scale - 1) ** 2
+    loss, _ = model.image_critic_loss(x)
+    expected = (fake.mean() - real.mean()) / scale + weight * penalty + 1e-5 * np.mean(real**2)
+    close(loss, expected, rtol=1e-3)
+    close(model.generator_loss(x)[0], -fake.mean() / scale)
