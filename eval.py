@@ -20,6 +20,7 @@ from absl import flags
 WORKDIR = flags.DEFINE_string("workdir", None, "The folder of the run.")
 METRICS = flags.DEFINE_list("metrics", [], "Metrics by name; all that apply, if not given.")
 COMPARE = flags.DEFINE_list("compare", [], "Other workdirs, to draw beside this one.")
+CHECKPOINT = flags.DEFINE_string("checkpoint", "newest", "'newest', 'best' or a step.")
 PROTOCOL = {  # each in place of the config's; see bms_keras.metrics.Protocol
     "real": flags.DEFINE_integer("real", None, "Held-out images of the FID.", 2),
     "generated": flags.DEFINE_integer("generated", None, "Samples of FID and LPIPS.", 2),
@@ -28,11 +29,17 @@ PROTOCOL = {  # each in place of the config's; see bms_keras.metrics.Protocol
     "lpips": flags.DEFINE_string("lpips", None, "'alexnet', 'vgg16' or an .npz named so."),
 }
 flags.mark_flag_as_required("workdir")
+flags.register_validator(
+    "checkpoint",
+    lambda which: which in ("newest", "best") or which.isdigit(),
+    "must be 'newest', 'best' or a step",
+)
 
 
 def main():
     protocol = {name: flag.value for name, flag in PROTOCOL.items() if flag.value is not None}
-    record = evaluation.evaluate(WORKDIR.value, METRICS.value, COMPARE.value, **protocol)
+    which = int(CHECKPOINT.value) if CHECKPOINT.value.isdigit() else CHECKPOINT.value
+    record = evaluation.evaluate(WORKDIR.value, METRICS.value, COMPARE.value, which, **protocol)
     print(json.dumps(record))
 
 

@@ -7,9 +7,12 @@ import itertools
 import os
 
 import keras
+import numpy as np
 from tensorboardX import SummaryWriter
 
 from bms_keras import checkpoint, pictures
+from bms_keras.errors import BadInput, NotFinite
+from bms_keras.interruption import Interrupted
 
 _WRITERS = {}
 _COUNT = itertools.count()
@@ -29,7 +32,7 @@ class _EverySteps(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         step = int(self.model.optimizer.iterations)
         if self.every and step % self.every == 0:
-            self.act(step, logs or {})
+            self.act(step, {} if logs is None else logs)
 
 
 class _ToTensorBoard(_EverySteps):
@@ -44,18 +47,23 @@ class _ToTensorBoard(_EverySteps):
         super().__init__(every)
         self.folder = str(folder)
 
-    @property
-    def writer(self):
+    def writer(self, step):
+        """The folder's writer; one that is new hides what a lost run wrote from this step on."""
         if self.folder not in _WRITERS:  # tensorboardX names files by the second: add what differs
             suffix = f".{os.getpid()}.{next(_COUNT)}"
             _WRITERS[self.folder] = SummaryWriter(
-                self.folder, flush_secs=10, filename_suffix=suffix
+                self.folder, purge_step=step, flush_secs=10, filename_suffix=suffix
             )
         return _WRITERS[self.folder]
 
     def on_train_end(self, logs=None):
-        if self.folder in _WRITERS:
-            _WRITERS.pop(self.folder).close()  # `flush` would not wait for the writer's queue
+        close(self.folder)
+
+
+def close(folder):
+    """Closes the event file of a folder, if one is open; `fit` does so where it ends well."""
+    if str(folder) in _WRITERS:
+        _WRITERS.pop(str(folder)).close()  # `flush` would not wait for the writer's queue
 
 
 class Scalars(_ToTensorBoard):
@@ -67,23 +75,109 @@ class Scalars(_ToTensorBoard):
 
     def act(self, step, logs):
         for name, value in logs.items():
-            self.writer.add_scalar(name, value, step)
+            self.writer(step).add_scalar(name, value, step)
 
 
 class Checkpoint(_EverySteps):
-    """Saves the whole state of the game. See `bms_keras.checkpoint`.
+    """Saves the whole state of the game.
+
+    Args:
+        save: Function without arguments that does; see `bms_keras.checkpoint.save`.
+        every: Steps between checkpoints, a multiple of the epoch's length.
+
+    Example:
+
+    >>> folder = pathlib.Path("checkpoints")
+    >>> Checkpoint(lambda: bms_keras.checkpoint.save(model, folder), every=1000)
+    """
+
+    def __init__(self, save, every=1):
+        super().__init__(every)
+        self.save = save
+
+    def act(self, step, logs):
+        self.save()
+
+
+class Best(_EverySteps):
+    """Keeps the checkpoint that is best by a number in the logs, as `best.npz`.
 
     Args:
         folder: A `pathlib.Path`.
-        every: Steps between checkpoints, a multiple of the epoch's length.
+        by: "max:NAME" or "min:NAME", of what `Evaluate` measures, or "" for none.
+        config: See `bms_keras.checkpoint.save`.
     """
 
-    def __init__(self, folder, every=1):
-        super().__init__(every)
-        self.folder = folder
+    def __init__(self, folder, by, config=None):
+        super().__init__()
+        self.path = folder / checkpoint.BEST
+        self.best_is, _, self.name = by.partition(":")
+        self.config = config
 
     def act(self, step, logs):
-        checkpoint.save(self.model, self.folder)
+        measured = {name[5:]: value for name, value in logs.items() if name.startswith("eval/")}
+        if not self.name or not measured:
+            return
+        if measured.get(self.name) is None:
+            raise BadInput(
+                f"config.best_by must name a number that config.eval_metrics measures, one of "
+                f"{', '.join(measured)}. Received: {self.name!r}"
+            )
+        value, sign = measured[self.name], {"max": 1, "min": -1}[self.best_is]
+        best = self.before()
+        if best is None or sign * value > sign * best:
+            checkpoint.write(self.model, self.path, self.config, **{self.name: value})
+
+    def before(self):
+        """The best so far, or `None`."""
+        return checkpoint.read(self.path)[0].get(self.name) if self.path.exists() else None
+
+
+class Guard(keras.callbacks.Callback):
+    """Stops training between two steps: on a number that is not finite, or when asked.
+
+    Args:
+        asked: A `threading.Event` that is set when training is to stop.
+        underway: What the metrics' variables held when the epoch was cut, if it was: its logs then
+            are those of the whole epoch.
+
+    Raises:
+        NotFinite: If a logged number is not finite; `Game.first_fault` knows which was the first.
+        Interrupted: If training was asked to stop, unless the epoch is at its end.
+    """
+
+    def __init__(self, asked, underway=None):
+        super().__init__()
+        self.asked = asked
+        self.underway = underway
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self.underway:
+            for variable, value in zip(self.model.metrics_variables, self.underway, strict=True):
+                variable.assign(value)
+            self.underway = None
+
+    def on_train_batch_end(self, batch, logs=None):
+        if not np.isfinite(list(logs.values())).all():
+            raise NotFinite("a loss or a gradient is not finite")
+        if self.asked.is_set() and batch + 1 < self.params["steps"]:
+            raise Interrupted
+
+
+class StopWhenAsked(keras.callbacks.Callback):
+    """Stops training at the end of an epoch when asked; the last of the callbacks.
+
+    Args:
+        asked: See `Guard`.
+    """
+
+    def __init__(self, asked):
+        super().__init__()
+        self.asked = asked
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.asked.is_set():
+            raise Interrupted
 
 
 class SampleGrid(_ToTensorBoard):
@@ -101,23 +195,23 @@ class SampleGrid(_ToTensorBoard):
 
     def act(self, step, logs):
         for name, picture in pictures.while_training(self.model, self.data).items():
-            self.writer.add_image(name, picture, step, dataformats="HWC")
+            self.writer(step).add_image(name, picture, step, dataformats="HWC")
 
 
-class Evaluate(_ToTensorBoard):
-    """Measures the model during training; the numbers go to TensorBoard, as eval/NAME.
+class Evaluate(_EverySteps):
+    """Measures the model during training and adds the numbers to the logs, as eval/NAME.
+
+    Callbacks after it find them there: `Scalars`, `Best`, Keras's own `ModelCheckpoint`.
 
     Args:
         measure: Function without arguments that returns a dictionary of numbers.
-        folder: Where the event files go.
         every: Steps between measurements.
     """
 
-    def __init__(self, measure, folder, every=1):
-        super().__init__(folder, every)
+    def __init__(self, measure, every=1):
+        super().__init__(every)
         self.measure = measure
 
     def act(self, step, logs):
-        for name, value in self.measure().items():
-            if value is not None:
-                self.writer.add_scalar(f"eval/{name}", value, step)
+        measured = self.measure().items()
+        logs |= {f"eval/{name}": value for name, value in measured if value is not None}

@@ -5,6 +5,10 @@ class BadInput(ValueError):
     """Bad input: the command line prints it as one line, without a traceback."""
 
 
+class NotFinite(BadInput):
+    """Training came to a number that is not finite."""
+
+
 def lookup(table, name, field):
     """What a registry holds under a name.
 

@@ -5,13 +5,14 @@ from bms_keras.errors import BadInput
 from bms_keras.workdir import Workdir
 
 
-def evaluate(workdir, names=(), compare=(), **protocol):
-    """Measures a run's newest checkpoint.
+def evaluate(workdir, names=(), compare=(), which="newest", **protocol):
+    """Measures a checkpoint of a run.
 
     Args:
         workdir: Path of the run's folder.
         names: Names of metrics; all that apply, if empty.
         compare: Paths of other runs on the same data, to draw beside this one.
+        which: Which checkpoint: "newest", "best" (by `config.best_by`) or a step.
         **protocol: Fields of `metrics.Protocol`, in place of the config's.
 
     Returns:
@@ -24,7 +25,7 @@ def evaluate(workdir, names=(), compare=(), **protocol):
     for name in names:
         metrics.get(name)
     folder = Workdir(workdir)
-    config, built, step = _load(folder)
+    config, built, step = _load(folder, which)
     names = names or metrics.applicable(built.model, built.data)
     record = {key: config[key] for key in ("method", "samples", "seed")} | {"step": step}
     measured = metrics.Protocol(**{**config.protocol, **protocol})
@@ -38,13 +39,13 @@ def evaluate(workdir, names=(), compare=(), **protocol):
     return record | shares
 
 
-def _load(folder):
+def _load(folder, which="newest"):
     config = folder.config()
     built = experiment.build(config)
-    step = checkpoint.restore(built.model, folder.checkpoints)
-    if not step:
+    manifest = checkpoint.restore(built.model, folder.checkpoints, config, which)
+    if manifest is None:
         raise BadInput(f"{folder.checkpoints} holds no checkpoint: train first")
-    return config, built, step
+    return config, built, manifest["step"]
 
 
 def _other(folder, config, taken):

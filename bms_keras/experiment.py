@@ -59,6 +59,10 @@ def default_config(method, **objective):
                 "final": 0.0,  # this share of the rate
             },
             "checkpoint_every": 1000,
+            "keep": 3,  # so many of the last checkpoints
+            "best_by": "",  # and the best: "max:NAME" or "min:NAME" of what is measured in training
+            "on_nan": "stop",  # or "rollback": to the last checkpoint, with new noise,
+            "max_rollbacks": 3,  # so many times
             "eval_every": 0,  # 0: not while training
             "eval_metrics": (),  # what is measured then; `eval.py` measures whatever applies
             "protocol": dataclasses.asdict(metrics.Protocol()),
@@ -84,12 +88,28 @@ def validate(config):
             raise BadInput(f"config.{field} must be {expected}. Received: {value!r}")
 
     methods.get(config.method)
-    for field in ("steps", "batch_size", "samples", "checkpoint_every", "steps_per_execution"):
+    for field in (
+        "steps",
+        "batch_size",
+        "samples",
+        "checkpoint_every",
+        "steps_per_execution",
+        "keep",
+    ):
         require(_is_int(config[field]) and config[field] >= 1, field, "an integer of at least 1")
-    for field in ("seed", "eval_every"):
+    for field in ("seed", "eval_every", "max_rollbacks"):
         require(_is_int(config[field]) and config[field] >= 0, field, "an integer of at least 0")
     require(config.gradient in ("selected", "all"), "gradient", "'selected' or 'all'")
     require(config.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}")
+    require(config.on_nan in ("stop", "rollback"), "on_nan", "'stop' or 'rollback'")
+    best_by = config.best_by.partition(":")
+    require(
+        not config.best_by or (best_by[0] in ("max", "min") and best_by[2]),
+        "best_by",
+        "'' or 'max:NAME' or 'min:NAME'",
+    )
+    if config.best_by and not (config.eval_every and config.eval_metrics):
+        raise BadInput("config.best_by needs config.eval_every and config.eval_metrics")
     require(config.strategy == "none", "strategy", "'none'")
     require(config.jit_compile in JIT_COMPILE, "jit_compile", f"one of {', '.join(JIT_COMPILE)}")
     require(0 <= config.ema < 1, "ema", "in [0, 1), 0 for none")

@@ -8,10 +8,12 @@ import keras
 import numpy as np
 
 from bms_keras.backends import TakesTurns, result_names, standard_normal
+from bms_keras.faults import FirstFault
 from bms_keras.layers import SpectralNormalization
 from bms_keras.optimizers import PlayerOptimizers
 
 AVERAGED = ("recognition", "generator")  # the networks that `ema` applies to
+GRADIENT_NORM = "gradient_norm"  # a player's log
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,7 +114,9 @@ class Game(TakesTurns, keras.Model):
             )
         optimizers.build({name: player.trainable_variables for name, player in players.items()})
         super().compile(optimizer=optimizers, auto_scale_loss=False, **kwargs)
-        self.trackers = {name: keras.metrics.Mean(name=name) for name in self._log_names()}
+        names = self._log_names()
+        self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
+        self.first_fault = FirstFault(names)
 
     def compile_from_config(self, config):
         config = keras.saving.deserialize_keras_object(config)
@@ -125,20 +129,29 @@ class Game(TakesTurns, keras.Model):
         names = ["loss"]
         with keras.StatelessScope():
             for player in {player.name: player for player in self.players()}.values():
-                terms = ["loss", *result_names(player.loss, x)]
+                terms = [*result_names(player.loss, x), "loss", GRADIENT_NORM]
                 names += [f"{player.name}/{term}" for term in terms]
         return names
 
     @property
     def metrics(self):
-        return list(self.trackers.values())
+        return [*self.trackers.values(), self.first_fault] if self.trackers else []
 
-    def track(self, player, loss, terms):
+    def track(self, player, loss, terms, gradients=None):
         """Logs a turn; "loss" sums the players' losses, for callbacks that watch that name."""
         self.trackers["loss"].update_state(loss * len(list(self.players())))
-        self.trackers[f"{player.name}/loss"].update_state(loss)
-        for name, value in terms.items():
-            self.trackers[f"{player.name}/{name}"].update_state(value)
+        values = {**terms, "loss": loss}
+        if gradients is not None:
+            values[GRADIENT_NORM] = self.optimizer.gradient_norm(player.name, gradients)
+        values = {f"{player.name}/{name}": value for name, value in values.items()}
+        for name, value in values.items():
+            self.trackers[name].update_state(value)
+        self.first_fault.update_state(values, self.optimizer.iterations)
+
+    def evaluated(self):
+        """The logs of `evaluate`, which takes no gradients."""
+        logs = self.get_metrics_result()
+        return {name: value for name, value in logs.items() if not name.endswith(GRADIENT_NORM)}
 
     def begin_turn(self, player):
         """One power iteration for each spectrally normalised layer that the player trains."""
@@ -156,6 +169,10 @@ class Game(TakesTurns, keras.Model):
         for name, average in self.averages.items():
             for mean, weight in zip(average.weights, self.networks[name].weights, strict=True):
                 mean.assign(self.ema * mean + (1 - self.ema) * weight)
+
+    def reseed(self, seed):
+        """Starts the noise of training anew, from an integer seed."""
+        self.seed_generator.state.assign(keras.random.SeedGenerator(seed).state)
 
     # Using the model.
 

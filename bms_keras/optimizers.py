@@ -74,6 +74,20 @@ class PlayerOptimizers(keras.optimizers.Optimizer):
             self.by_player[player].build(variables)
         self.built = True
 
+    def gradient_norm(self, player, gradients):
+        """The Euclidean length of a player's gradients, before its optimizer takes them.
+
+        A `LossScaleOptimizer` leaves out a step whose scaled gradients overflow, and tries a
+        smaller scale: such a step counts as 0.
+        """
+        squares = [ops.sum(ops.square(ops.cast(g, "float32"))) for g in gradients if g is not None]
+        optimizer = self.by_player[player]
+        norm = ops.sqrt(sum(squares))
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            scale = ops.cast(optimizer.dynamic_scale, "float32")
+            norm = ops.where(ops.isfinite(norm), norm / scale, 0.0)
+        return norm
+
     @property
     def learning_rate(self):
         """The first player's learning rate; the others keep their ratio to it when it is set."""

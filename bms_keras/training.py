@@ -3,62 +3,144 @@
 import math
 import sys
 
-from bms_keras import callbacks, checkpoint, experiment, metrics, pictures
+import numpy as np
+
+from bms_keras import callbacks, checkpoint, experiment, interruption, metrics, pictures
+from bms_keras.errors import NotFinite
 from bms_keras.workdir import Workdir
 
 
 def train(config, workdir):
     """Trains to `config.steps`.
 
+    SIGTERM and SIGINT end it after the step under way, with a checkpoint.
+
     Args:
         config: A `ConfigDict`; see `experiment.default_config`.
         workdir: Path of the run's folder. If it holds a run of the same config, that run goes on.
 
     Returns:
-        The trained `Experiment`.
+        The trained `Experiment`; `None` if the run was asked to stop before its end.
 
     Raises:
-        BadInput: If the config is bad, or the workdir holds another run.
+        BadInput: If the config is bad, if the workdir holds another run, is in use or cannot be
+            written, or if none of its checkpoints can be read.
+        NotFinite: If a loss or a gradient is not finite, and `config.on_nan` does not help.
     """
     workdir = Workdir(workdir)
-    built = experiment.build(config)
-    workdir.claim(config)
-    start = checkpoint.restore(built.model, workdir.checkpoints)
-    print(f"{config.method} on {config.data.source}: step {start} of {config.steps}", flush=True)
-    if start < config.steps:
-        _fit(built, config, workdir, start)
-    pictures.save(pictures.at_the_end(built.model, built.data), workdir)
+    with interruption.postponed() as asked:
+        built = experiment.build(config)
+        with workdir.claimed(config):
+            run = _Run(built, config, workdir, asked)
+            try:
+                run.to_the_end()
+            except interruption.Interrupted:
+                run.save()
+                print(f"stopped at step {run.step} of {config.steps}; the same command goes on")
+                return None
+            finally:
+                callbacks.close(workdir.tensorboard)
+            pictures.save(pictures.at_the_end(built.model, built.data), workdir)
     return built
 
 
-def _fit(built, config, workdir, start):
-    model, data = built.model, built.data
-    every = config.eval_every or config.checkpoint_every
+class _Run:
+    """A run: an experiment, its place in a workdir, and how far it has come."""
 
-    def measure():
-        return metrics.measure(config.eval_metrics, model, data, config.protocol)
+    def __init__(self, built, config, workdir, asked):
+        self.model, self.data = built.model, built.data
+        self.config = config
+        self.workdir = workdir
+        self.asked = asked  # an Event: whether to stop
+        self.rollbacks = 0
 
-    actions = [
-        callbacks.Scalars(workdir.tensorboard),
-        callbacks.Checkpoint(workdir.checkpoints, config.checkpoint_every),
-        callbacks.Evaluate(measure, workdir.tensorboard, config.eval_every),
-        callbacks.SampleGrid(data, workdir.tensorboard, every),
-    ]
-    epoch = math.gcd(config.checkpoint_every, config.eval_every)
-    for first, steps, epochs in _segments(start, config.steps, epoch):
-        model.steps_per_execution = math.gcd(config.steps_per_execution, steps)
-        model.make_train_function(force=True)
-        model.fit(
-            data.batches(first, first + steps * epochs),
-            steps_per_epoch=steps,
-            initial_epoch=first // epoch,
-            epochs=first // epoch + epochs,
-            callbacks=actions,
-            shuffle=False,
-            verbose=1 if sys.stdout.isatty() else 2,
+    @property
+    def step(self):
+        return int(self.model.optimizer.iterations)
+
+    def to_the_end(self):
+        config = self.config
+        self.restore()
+        print(f"{config.method} on {config.data.source}: step {self.step} of {config.steps}")
+        while self.step < config.steps:
+            try:
+                self.fit()
+            except NotFinite as fault:
+                self.roll_back(fault)
+        if config.steps % config.checkpoint_every:  # else the callback has saved this step
+            self.save()
+
+    def fit(self):
+        model, config = self.model, self.config
+        epoch = math.gcd(config.checkpoint_every, config.eval_every)
+        underway = [v.numpy() for v in model.metrics_variables] if self.step % epoch else None
+        for first, steps, epochs in _segments(self.step, config.steps, epoch):
+            model.steps_per_execution = math.gcd(config.steps_per_execution, steps)
+            model.make_train_function(force=True)
+            model.fit(
+                self.data.batches(first, first + steps * epochs),
+                steps_per_epoch=steps,
+                initial_epoch=first // epoch,
+                epochs=first // epoch + epochs,
+                callbacks=self.callbacks(underway),
+                shuffle=False,
+                verbose=1 if sys.stdout.isatty() else 2,
+            )
+            underway = None
+
+    def callbacks(self, underway):
+        """What acts at the end of an epoch, in this order: what is measured is then written."""
+        config, folder = self.config, self.workdir.tensorboard
+        return [
+            callbacks.Guard(self.asked, underway),
+            callbacks.Evaluate(self.measure, config.eval_every),
+            callbacks.Scalars(folder),
+            callbacks.Checkpoint(self.save, config.checkpoint_every),
+            callbacks.Best(self.workdir.checkpoints, config.best_by, config),
+            callbacks.SampleGrid(self.data, folder, config.eval_every or config.checkpoint_every),
+            callbacks.StopWhenAsked(self.asked),
+        ]
+
+    def measure(self):
+        return metrics.measure(
+            self.config.eval_metrics, self.model, self.data, self.config.protocol
         )
-    if config.steps % config.checkpoint_every:  # else the callback has saved this step
-        checkpoint.save(model, workdir.checkpoints)
+
+    def save(self):
+        checkpoint.save(
+            self.model,
+            self.workdir.checkpoints,
+            self.config,
+            self.config.keep,
+            rollbacks=self.rollbacks,
+        )
+
+    def restore(self):
+        """Goes to the newest checkpoint, if there is one."""
+        manifest = checkpoint.restore(self.model, self.workdir.checkpoints, self.config)
+        self.rollbacks = max(self.rollbacks, (manifest or {}).get("rollbacks", 0))
+        return manifest
+
+    def roll_back(self, fault):
+        """Goes back to the last checkpoint with a new noise seed, if the config says so.
+
+        Raises:
+            NotFinite: If not, if it has been done too often, or if there is no checkpoint.
+        """
+        config, (name, step) = self.config, self.model.first_fault.found()
+        wrong = f"{name} is not finite at step {step}"
+        self.rollbacks += 1
+        if config.on_nan != "rollback":
+            help_ = "lower a learning rate, or go on with --config.on_nan=rollback"
+            raise NotFinite(f"{wrong}; the checkpoints before it stand: {help_}") from fault
+        if self.rollbacks > config.max_rollbacks:
+            raise NotFinite(
+                f"{wrong}, after config.max_rollbacks={config.max_rollbacks} rollbacks"
+            ) from fault
+        if not self.restore():
+            raise NotFinite(f"{wrong}, before the first checkpoint: lower a rate") from fault
+        self.model.reseed(int(np.random.default_rng([config.seed, self.rollbacks]).integers(2**31)))
+        print(f"{wrong}; rolled back to step {self.step} with new noise", file=sys.stderr)
 
 
 def _segments(start, stop, epoch):

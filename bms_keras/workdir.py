@@ -1,5 +1,7 @@
 """The folder of a run: what lies where, and what may not be overwritten."""
 
+import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -9,7 +11,17 @@ from ml_collections import ConfigDict
 
 from bms_keras.errors import BadInput
 
-MAY_CHANGE = ("steps", "checkpoint_every", "eval_every", "eval_metrics", "protocol")  # later on
+MAY_CHANGE = (  # when a run goes on
+    "steps",
+    "checkpoint_every",
+    "keep",
+    "best_by",
+    "eval_every",
+    "eval_metrics",
+    "protocol",
+    "on_nan",
+    "max_rollbacks",
+)
 
 
 class Workdir:
@@ -29,26 +41,37 @@ class Workdir:
         self.samples = self.path / "samples"
         self.metrics_file = self.path / "metrics.jsonl"
 
-    def claim(self, config):
-        """Writes the config of a new run, or checks that it is the one that began this run.
+    @contextlib.contextmanager
+    def claimed(self, config):
+        """Holds the folder for one run, which no other process may then claim.
+
+        Writes the config of a new run, or checks that it is the one that began this run. The
+        operating system lets go of the folder when the process ends, however it ends.
 
         Raises:
-            BadInput: If the folder holds a run of another config; the line names the fields.
+            BadInput: If the folder holds a run of another config (the line names the fields), if
+                another process trains in it, or if it cannot be written.
         """
-        config = json.loads(json.dumps(config.to_dict()))  # as it reads back: tuples are lists
-        if self.config_file.exists():
-            differences = [
-                f"{field}: {old!r} there, {new!r} now"
-                for field, old, new in _differences(self._read(), config)
-                if field.split(".")[0] not in MAY_CHANGE
-            ]
-            if differences:
-                raise BadInput(
-                    f"{self.path} holds a run of another config ({'; '.join(differences)}). "
-                    "Choose another --workdir, or the same config to go on."
-                )
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.path, os.O_RDONLY)
+        except OSError as error:
+            raise BadInput(f"--workdir={self.path} cannot be used: {error.strerror}") from None
+        try:
+            _lock(handle, self.path)
+            self._write_config(config)
+            yield
+        finally:
+            os.close(handle)
+
+    def _write_config(self, config):
+        config = json.loads(config.to_json())  # as it reads back: tuples are lists
+        if self.config_file.exists() and (others := differences(self._read(), config)):
+            raise BadInput(
+                f"{self.path} holds a run of another config ({'; '.join(others)}). "
+                "Choose another --workdir, or the same config to go on."
+            )
+        try:
             write_atomically(self.config_file, json.dumps(config, indent=2).encode())
         except OSError as error:
             raise BadInput(f"--workdir={self.path} cannot be written: {error.strerror}") from None
@@ -75,9 +98,12 @@ class Workdir:
 
     def _read(self):
         try:
-            return json.loads(self.config_file.read_text())
-        except ValueError as error:
-            raise BadInput(f"{self.config_file} is not JSON: {error}") from None
+            config = json.loads(self.config_file.read_bytes())
+            if not isinstance(config, dict):
+                raise ValueError("it holds no object")
+            return config
+        except (OSError, ValueError) as error:
+            raise BadInput(f"{self.config_file} is not the JSON of a config: {error}") from None
 
 
 def write_atomically(path, data):
@@ -89,16 +115,44 @@ def write_atomically(path, data):
             file.flush()
             os.fsync(file.fileno())
         os.replace(scratch, path)
+        _sync(path.parent)  # else the new name may be lost with the power
     except BaseException:
         pathlib.Path(scratch).unlink(missing_ok=True)
         raise
 
 
-def _differences(old, new, prefix=""):
+def _lock(handle, path):
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise BadInput(
+            f"--workdir={path} is in use: another process trains in it. Wait for it to end, or "
+            "choose another folder."
+        ) from None
+
+
+def _sync(folder):
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def differences(old, new):
+    """What two configs differ in, but for what may change: a list of lines to read."""
+    return [
+        f"{field}: {a!r} there, {b!r} now"
+        for field, a, b in _differing(old, new)
+        if field.split(".")[0] not in MAY_CHANGE
+    ]
+
+
+def _differing(old, new, prefix=""):
     """The fields whose values differ, as (dotted name, old, new)."""
     for key in sorted({*old, *new}):
         a, b = old.get(key), new.get(key)
         if isinstance(a, dict) and isinstance(b, dict):
-            yield from _differences(a, b, f"{prefix}{key}.")
+            yield from _differing(a, b, f"{prefix}{key}.")
         elif a != b:
             yield f"{prefix}{key}", a, b

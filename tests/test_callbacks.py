@@ -1,7 +1,9 @@
 """TensorBoard reads what the callbacks write; they act at the steps they should."""
 
 import io
+import threading
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,23 +11,27 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from test_experiment import config, image_config
 
 from bms_keras import callbacks, checkpoint, experiment, pictures
+from bms_keras.errors import BadInput
+from bms_keras.interruption import Interrupted
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     built = experiment.build(config(batch_size=8))
+    checkpoints, measured = folder / "checkpoints", [1.0, 2.0, 4.0, 3.0]
     built.model.fit(
         built.data.batches(0, 8),
         steps_per_epoch=2,
         epochs=4,
         verbose=0,
         callbacks=[
+            callbacks.Evaluate(lambda: {"good": measured.pop(), "none": None}, every=2),
+            callbacks.Evaluate(pytest.fail, every=0),
             callbacks.Scalars(folder / "tensorboard"),
-            callbacks.Checkpoint(folder / "checkpoints", every=4),
+            callbacks.Checkpoint(lambda: checkpoint.save(built.model, checkpoints), every=4),
+            callbacks.Best(checkpoints, "max:good"),
             callbacks.SampleGrid(built.data, folder / "tensorboard", every=8),
-            callbacks.Evaluate(lambda: {"good": 1.0, "none": None}, folder / "tensorboard", 4),
-            callbacks.Evaluate(pytest.fail, folder / "tensorboard", every=0),
         ],
     )
     return folder
@@ -46,7 +52,8 @@ def test_each_players_loss_and_terms_are_there_at_each_epoch(events):
 
 
 def test_metrics_are_there_where_they_are_due(events):
-    assert [(e.step, e.value) for e in events.Scalars("eval/good")] == [(4, 1.0), (8, 1.0)]
+    written = [(e.step, e.value) for e in events.Scalars("eval/good")]
+    assert written == [(2, 3.0), (4, 4.0), (6, 2.0), (8, 1.0)]
     assert "eval/none" not in events.Tags()["scalars"]
 
 
@@ -78,3 +85,61 @@ def test_checkpoints_are_there_where_they_are_due(folder):
         "step_000000004",
         "step_000000008",
     ]
+
+
+def test_the_best_checkpoint_stays(folder):
+    manifest, _ = checkpoint.read(folder / "checkpoints" / checkpoint.BEST)
+    assert (manifest["step"], manifest["good"]) == (4, 4.0)
+
+
+def test_best_by_an_unknown_number_is_refused(tmp_path):
+    best = callbacks.Best(tmp_path, "min:bad")
+    with pytest.raises(BadInput, match=r"one of good\. Received: 'bad'"):
+        best.act(1, {"eval/good": 1.0, "loss": 2.0})
+
+
+def test_a_cut_epoch_ends_with_the_logs_of_the_whole(same):
+    def fit(model, data, start, stop, *actions):
+        batches = data.batches(start, stop)
+        model.fit(batches, steps_per_epoch=stop - start, verbose=0, callbacks=list(actions))
+        return [v.numpy() for v in model.metrics_variables]
+
+    built = [experiment.build(config(batch_size=8)) for _ in range(2)]
+    whole = fit(built[0].model, built[0].data, 0, 5)
+    half = fit(built[1].model, built[1].data, 0, 3)
+    guard = callbacks.Guard(threading.Event(), underway=half)
+    assert same(fit(built[1].model, built[1].data, 3, 5, guard), whole)
+
+
+def test_a_stop_that_is_asked_for_comes_between_two_steps():
+    built, asked = experiment.build(config(batch_size=8)), threading.Event()
+    ask = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: asked.set())
+    batches = built.data.batches(0, 5)
+    with pytest.raises(Interrupted):
+        built.model.fit(
+            batches, steps_per_epoch=5, verbose=0, callbacks=[ask, callbacks.Guard(asked)]
+        )
+    assert int(built.model.optimizer.iterations) == 1
+
+
+def test_a_stop_at_the_end_of_an_epoch_lets_the_others_act(tmp_path):
+    built, asked = experiment.build(config(batch_size=8)), threading.Event()
+    asked.set()
+    saved = []
+    actions = [
+        callbacks.Guard(asked),
+        callbacks.Checkpoint(lambda: saved.append(1)),
+        callbacks.StopWhenAsked(asked),
+    ]
+    with pytest.raises(Interrupted):
+        built.model.fit(built.data.batches(0, 1), steps_per_epoch=1, verbose=0, callbacks=actions)
+    assert saved == [1]
+
+
+def test_a_new_writer_hides_what_a_lost_run_wrote(tmp_path):
+    for values in ((1, 2, 3), (2, 3, 4)):  # killed after step 3, gone on with from step 1
+        for step in values:
+            scalars = callbacks.Scalars(tmp_path / "tensorboard")
+            scalars.act(step, {"loss": 10.0 * len(values) + values[0]})
+        callbacks.close(tmp_path / "tensorboard")
+    assert [event.step for event in read(tmp_path).Scalars("loss")] == [1, 2, 3, 4]

@@ -1,5 +1,13 @@
-"""A restored game goes on to the bit; a damaged file is refused."""
+"""A restored game goes on to the bit; whatever is damaged is refused."""
 
+import errno
+import hashlib
+import io
+import json
+import os
+import zipfile
+
+import keras
 import numpy as np
 import pytest
 from test_experiment import config
@@ -15,11 +23,21 @@ def trained(start=0, stop=4, model=None, **fields):
     return model
 
 
-def test_resuming_is_exact(tmp_path):
-    whole = trained(0, 8)
-    checkpoint.save(trained(0, 3), tmp_path)
-    resumed = experiment.build(config(batch_size=8, ema=0.9)).model
-    assert checkpoint.restore(resumed, tmp_path) == 3
+@pytest.fixture
+def saved(tmp_path):
+    """A model and its only checkpoint, that of step 1."""
+    model = trained(0, 1)
+    checkpoint.save(model, tmp_path)
+    (path,) = checkpoint.steps(tmp_path)
+    return model, path
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_resuming_is_exact(tmp_path, precision):
+    whole = trained(0, 8, precision=precision)
+    checkpoint.save(trained(0, 3, precision=precision), tmp_path)
+    resumed = experiment.build(config(batch_size=8, ema=0.9, precision=precision)).model
+    assert checkpoint.restore(resumed, tmp_path)["step"] == 3
     trained(3, 8, resumed)
     for a, b in zip(whole.variables, resumed.variables, strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)
@@ -27,37 +45,150 @@ def test_resuming_is_exact(tmp_path):
         np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)
 
 
-def test_the_last_three_stay(tmp_path):
+def test_a_loss_scale_is_part_of_the_state(tmp_path):
+    model = trained(0, 1, precision="float16")
+    scale = model.optimizer["generator"].dynamic_scale
+    scale.assign(123.0)
+    checkpoint.save(model, tmp_path)
+    scale.assign(1.0)
+    checkpoint.restore(model, tmp_path)
+    assert float(scale) == 123.0
+
+
+def test_equal_states_make_equal_files(saved, tmp_path):
+    model, path = saved
+    before = path.read_bytes()
+    checkpoint.save(model, tmp_path)
+    assert path.read_bytes() == before
+
+
+def test_the_last_few_stay_and_scratch_files_go(tmp_path):
     model = trained(0, 1)
+    scratch = tmp_path / ".step_000000001.npz.abc"
+    scratch.write_bytes(b"of a process that was killed")
     for step in range(1, 6):
         model.optimizer.iterations.assign(step)
-        checkpoint.save(model, tmp_path)
-    assert [int(path.stem[5:]) for path in checkpoint.steps(tmp_path)] == [3, 4, 5]
+        checkpoint.save(model, tmp_path, keep=2)
+    assert [int(path.stem[5:]) for path in checkpoint.steps(tmp_path)] == [4, 5]
+    assert not scratch.exists()
 
 
-def test_an_empty_folder_is_step_0(tmp_path):
-    assert checkpoint.restore(trained(0, 1), tmp_path) == 0
+def test_an_empty_folder_has_nothing_to_restore(tmp_path):
+    assert checkpoint.restore(trained(0, 1), tmp_path) is None
+
+
+def test_the_manifest(tmp_path):
+    checkpoint.save(trained(0, 1), tmp_path, config(), rollbacks=2)
+    manifest, _ = checkpoint.read(checkpoint.steps(tmp_path)[0])
+    assert (manifest["step"], manifest["rollbacks"]) == (1, 2)
+    assert manifest["config"]["method"] == "bms_vae_gan"
+    assert manifest["versions"]["keras"] == keras.__version__
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip"])
-def test_a_damaged_file_is_refused_and_changes_nothing(tmp_path, damage):
-    model = trained(0, 1)
-    checkpoint.save(model, tmp_path)
-    (path,) = checkpoint.steps(tmp_path)
-    content = bytearray(path.read_bytes())
-    if damage == "cut":
-        content = content[: len(content) // 2]
-    else:
-        content[len(content) // 3] ^= 0xFF
-    path.write_bytes(content)
+def test_damage_is_refused_wherever_it_is_and_changes_nothing(saved, tmp_path, damage):
+    """A hundred copies."""
+    model, path = saved
+    content, rng = path.read_bytes(), np.random.default_rng(0)
     before = model.get_weights()
-    with pytest.raises(BadInput, match=r"step_000000001.npz cannot be read"):
-        checkpoint.restore(model, tmp_path)
+    for place in rng.integers(len(content), size=50):
+        damaged = bytearray(content[:place] if damage == "cut" else content)
+        if damage == "flip":
+            damaged[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        with pytest.raises(BadInput, match=r"step_000000001.npz cannot be read \(") as error:
+            checkpoint.restore(model, tmp_path)
+        assert "\n" not in str(error.value)
     assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
 
 
-def test_a_checkpoint_of_another_shape_is_refused(tmp_path):
-    checkpoint.save(trained(0, 1), tmp_path)
-    other = experiment.build(config(**{"networks.latent_dim": 5})).model
-    with pytest.raises(BadInput, match="another model"):
-        checkpoint.restore(other, tmp_path)
+def test_the_one_before_is_used_and_the_line_says_so(saved, tmp_path, capsys):
+    model, _ = saved
+    model.optimizer.iterations.assign(2)
+    checkpoint.save(model, tmp_path)
+    newest = checkpoint.steps(tmp_path)[-1]
+    newest.write_bytes(newest.read_bytes()[:-1])
+    assert checkpoint.restore(model, tmp_path)["step"] == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "step_000000002.npz cannot be read" in line
+    assert "trying the one before" in line
+
+
+def resealed(content, change):
+    """A checkpoint with other content, and a checksum that is right."""
+    with np.load(io.BytesIO(content)) as file:
+        arrays = {name: file[name] for name in file.files}
+    manifest = json.loads(arrays.pop("manifest").tobytes())
+    return bytes(checkpoint._sealed(manifest, change(arrays)))
+
+
+def test_another_model_is_refused(saved, tmp_path):
+    model, path = saved
+    content = path.read_bytes()
+    changes = {
+        "fewer": lambda arrays: dict(list(arrays.items())[1:]),
+        "more": lambda arrays: arrays | {"model/9999": np.zeros(1)},
+        "longer": lambda arrays: arrays | {"model/0000": np.zeros(3)},
+    }
+    for change in changes.values():
+        path.write_bytes(resealed(content, change))
+        with pytest.raises(BadInput, match="another model: its shapes differ"):
+            checkpoint.restore(model, tmp_path)
+
+
+def test_another_config_is_refused(tmp_path):
+    """Even where all shapes agree; what may change may differ."""
+    model = trained(0, 1)
+    checkpoint.save(model, tmp_path, config())
+    assert checkpoint.restore(model, tmp_path, config(steps=7))["step"] == 1
+    with pytest.raises(BadInput, match=r"another config \(seed: 0 there, 1 now\)"):
+        checkpoint.restore(model, tmp_path, config(seed=1))
+    with pytest.raises(BadInput, match="method: 'bms_vae_gan' there, 'alpha_gan_sn' now"):
+        checkpoint.restore(model, tmp_path, config("alpha_gan_sn"))
+
+
+def test_no_pickle_is_read(saved, tmp_path):
+    model, path = saved
+    objects = {"model/0000": np.array([{}], object)}
+    path.write_bytes(resealed(path.read_bytes(), lambda arrays: arrays | objects))
+    with pytest.raises(BadInput, match="allow_pickle"):
+        checkpoint.restore(model, tmp_path)
+
+
+def test_nothing_compressed_is_read(saved, tmp_path):
+    """A few bytes could otherwise fill the memory."""
+    model, path = saved
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, a=np.zeros(10**6))
+    with zipfile.ZipFile(buffer, "a") as file:
+        file.comment = b"0" * checkpoint.SEAL
+    content = buffer.getvalue()[: -checkpoint.SEAL]
+    path.write_bytes(content + hashlib.sha256(content).hexdigest().encode())
+    with pytest.raises(BadInput, match="compressed"):
+        checkpoint.restore(model, tmp_path)
+
+
+def test_which(saved, tmp_path):
+    model, _ = saved
+    checkpoint.write(model, tmp_path / checkpoint.BEST)
+    model.optimizer.iterations.assign(2)
+    checkpoint.save(model, tmp_path)
+    for which, step in (("newest", 2), (1, 1), (2, 2), ("best", 1)):
+        assert checkpoint.restore(model, tmp_path, which=which)["step"] == step
+    with pytest.raises(BadInput, match="the steps that are kept are 1, 2"):
+        checkpoint.restore(model, tmp_path, which=3)
+
+
+def test_a_full_disk_leaves_what_there_was(saved, tmp_path, monkeypatch):
+    model, path = saved
+    before = path.read_bytes()
+
+    def full(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    model.optimizer.iterations.assign(2)
+    with pytest.raises(BadInput, match=r"step_000000002.npz cannot be written \(No space left"):
+        checkpoint.save(model, tmp_path)
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_bytes() == before

@@ -1,8 +1,17 @@
-"""Runs are cut into whole epochs, whatever step they start and stop at."""
+"""Runs stop, go on and roll back without a step lost or seen twice."""
 
+import os
+import signal
+
+import numpy as np
 import pytest
+from keras import ops
+from test_experiment import config, image_config
 
+from bms_keras import BMSVAEGAN, checkpoint, interruption, objectives, training
+from bms_keras.errors import NotFinite
 from bms_keras.training import _segments
+from bms_keras.workdir import Workdir
 
 
 @pytest.mark.parametrize(
@@ -21,3 +30,146 @@ def test_segments(start, stop, expected):
     segments = _segments(start, stop, epoch=10)
     assert segments == expected
     assert sum(steps * epochs for _, steps, epochs in segments) == stop - start
+
+
+def short(**fields):
+    """A run of 40 steps, ten an execution, twenty an epoch."""
+    fields = {"steps": 40, "batch_size": 8, "checkpoint_every": 20, "ema": 0.9, **fields}
+    return config(steps_per_execution=10, **fields)
+
+
+@pytest.fixture(autouse=True)
+def _no_pictures(monkeypatch):
+    monkeypatch.setattr(training.pictures, "at_the_end", lambda model, data: {})
+    monkeypatch.setattr(training.pictures, "while_training", lambda model, data: {})
+
+
+@pytest.fixture
+def signal_at(monkeypatch):
+    """Sends this process a signal when so many steps of training are done, once."""
+
+    def signal_at(step, number=signal.SIGTERM):
+        guarded = training.callbacks.Guard.on_train_batch_end
+        sent = []
+
+        def on_train_batch_end(guard, batch, logs=None):
+            if batch + 1 == step and not sent:
+                sent.append(os.kill(os.getpid(), number))
+            guarded(guard, batch, logs)
+
+        monkeypatch.setattr(training.callbacks.Guard, "on_train_batch_end", on_train_batch_end)
+
+    return signal_at
+
+
+def content(workdir):
+    """The newest checkpoint, byte for byte, and its step."""
+    path = checkpoint.steps(Workdir(workdir).checkpoints)[-1]
+    return path.read_bytes(), int(path.stem[5:])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("step", [10, 20])
+def test_a_stopped_run_goes_on_to_the_bit(tmp_path, capsys, signal_at, number, step):
+    """In the middle of an epoch, and at its end."""
+    training.train(short(), tmp_path / "whole")
+    signal_at(step, number)
+    assert training.train(short(), tmp_path / "stopped") is None
+    assert f"stopped at step {step} of 40; the same command goes on" in capsys.readouterr().out
+    assert content(tmp_path / "stopped")[1] == step
+    assert training.train(short(), tmp_path / "stopped")
+    assert content(tmp_path / "stopped") == content(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_so_does_one_of_images_in_half_precision(tmp_path, signal_at, precision):
+    """With batch normalisation, spectral normalisation and a loss scale."""
+    fields = {"steps": 6, "checkpoint_every": 6, "precision": precision, "ema": 0.9}
+    fields["steps_per_execution"] = 2
+    training.train(image_config(tmp_path, **fields), tmp_path / "whole")
+    signal_at(4)
+    assert training.train(image_config(tmp_path, **fields), tmp_path / "stopped") is None
+    training.train(image_config(tmp_path, **fields), tmp_path / "stopped")
+    assert content(tmp_path / "stopped") == content(tmp_path / "whole")
+
+
+def test_the_signals_are_given_back(tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
+    with interruption.postponed() as asked:
+        assert signal.getsignal(signal.SIGTERM) != before
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert asked.is_set()
+        assert signal.getsignal(signal.SIGTERM) == before  # a second one acts at once
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+# Numbers that are not finite.
+
+
+@pytest.fixture
+def spoiled(monkeypatch):
+    """Spoils a term in a step of training: whenever it is played, or with one noise seed only."""
+
+    def spoiled(game, name, step, seed=None):
+        function = getattr(objectives, name)
+        current = {}
+
+        def spoil(*args, **kwargs):
+            value = function(*args, **kwargs)
+            model = current["model"]
+            bad = ops.equal(ops.convert_to_tensor(model.optimizer.iterations), step - 1)
+            if seed is not None:
+                state = ops.convert_to_tensor(model.seed_generator.state)
+                bad = ops.logical_and(bad, ops.equal(ops.cast(state[0], "int32"), seed))
+            return ops.where(bad, float("nan"), value)
+
+        compile_ = game.compile
+
+        def compiled(model, *args, **kwargs):
+            compile_(model, *args, **kwargs)
+            current["model"] = model
+            monkeypatch.setattr(objectives, name, spoil)
+
+        monkeypatch.setattr(game, "compile", compiled)
+
+    return spoiled
+
+
+def test_what_is_not_finite_is_named_and_not_saved(tmp_path, spoiled):
+    spoiled(BMSVAEGAN, "kl_estimate", 35)
+    message = r"generator/divergence is not finite at step 35; the checkpoints before it stand"
+    with pytest.raises(NotFinite, match=message):
+        training.train(short(), tmp_path)
+    assert content(tmp_path)[1] == 20
+    with np.load(checkpoint.steps(Workdir(tmp_path).checkpoints)[-1]) as file:
+        assert all(np.isfinite(file[name]).all() for name in file.files)
+
+
+def test_a_critics_fault_is_the_critics(tmp_path, spoiled):
+    spoiled(BMSVAEGAN, "cross_entropy", 3)
+    with pytest.raises(NotFinite, match="latent_critic/loss is not finite at step 3"):
+        training.train(short(), tmp_path)
+    assert not Workdir(tmp_path).checkpoints.exists()
+
+
+def test_rolling_back_completes_the_run(tmp_path, spoiled, capsys):
+    spoiled(BMSVAEGAN, "kl_estimate", 35, seed=0)
+    assert training.train(short(on_nan="rollback"), tmp_path)
+    manifest, arrays = checkpoint.read(checkpoint.steps(Workdir(tmp_path).checkpoints)[-1])
+    assert (manifest["step"], manifest["rollbacks"]) == (40, 1)
+    assert all(np.isfinite(array).all() for array in arrays.values())
+    line = "generator/divergence is not finite at step 35; rolled back to step 20 with new noise"
+    assert line in capsys.readouterr().err
+
+
+def test_rolling_back_is_not_tried_for_ever(tmp_path, spoiled):
+    spoiled(BMSVAEGAN, "kl_estimate", 35)
+    with pytest.raises(NotFinite, match="max_rollbacks=2 rollbacks"):
+        training.train(short(on_nan="rollback", max_rollbacks=2), tmp_path)
+    assert content(tmp_path)[1] == 20
+
+
+def test_there_is_nothing_to_roll_back_to_at_the_start(tmp_path, spoiled):
+    spoiled(BMSVAEGAN, "kl_estimate", 5)
+    with pytest.raises(NotFinite, match="before the first checkpoint"):
+        training.train(short(on_nan="rollback"), tmp_path)

@@ -1,6 +1,8 @@
 """The workdir refuses what would overwrite, and writes whole files or none."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from ml_collections import ConfigDict
@@ -11,26 +13,31 @@ from bms_keras.workdir import Workdir, write_atomically
 CONFIG = {"method": "a", "steps": 10, "networks": {"widths": (1, 2)}}
 
 
+def claim(workdir, **fields):
+    with workdir.claimed(ConfigDict(CONFIG | fields)):
+        pass
+
+
 def test_claim_writes_the_config_and_reads_it_back(tmp_path):
     workdir = Workdir(tmp_path / "run")
-    workdir.claim(ConfigDict(CONFIG))
+    claim(workdir)
     assert workdir.config().networks.widths == [1, 2]
-    workdir.claim(ConfigDict(CONFIG))  # again: the same run
+    claim(workdir)  # again: the same run
 
 
 def test_claim_refuses_another_config_and_names_the_fields(tmp_path):
     workdir = Workdir(tmp_path)
-    workdir.claim(ConfigDict(CONFIG))
+    claim(workdir)
     before = workdir.config_file.read_bytes()
     with pytest.raises(BadInput, match=r"method: 'a' there, 'b' now; networks.widths"):
-        workdir.claim(ConfigDict(CONFIG | {"method": "b", "networks": {"widths": (1, 3)}}))
+        claim(workdir, method="b", networks={"widths": (1, 3)})
     assert workdir.config_file.read_bytes() == before
 
 
 def test_claim_admits_more_steps(tmp_path):
     workdir = Workdir(tmp_path)
-    workdir.claim(ConfigDict(CONFIG))
-    workdir.claim(ConfigDict(CONFIG | {"steps": 20}))
+    claim(workdir)
+    claim(workdir, steps=20)
     assert workdir.config().steps == 20
 
 
@@ -39,9 +46,11 @@ def test_no_run(tmp_path):
         Workdir(tmp_path).config()
 
 
-def test_a_config_that_is_not_json(tmp_path):
-    (tmp_path / "config.json").write_text('{"method": ')
-    with pytest.raises(BadInput, match="is not JSON"):
+@pytest.mark.parametrize("content", ['{"method": ', "[1, 2]", b"\xff\x00"])
+def test_a_config_that_is_not_json(tmp_path, content):
+    content = content.encode() if isinstance(content, str) else content
+    (tmp_path / "config.json").write_bytes(content)
+    with pytest.raises(BadInput, match="is not the JSON of a config"):
         Workdir(tmp_path).config()
 
 
@@ -60,3 +69,31 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
         write_atomically(path, "not bytes")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+HOLDER = """
+import pathlib, sys, time
+from ml_collections import ConfigDict
+from bms_keras.workdir import Workdir
+with Workdir(sys.argv[1]).claimed(ConfigDict({})):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_one_process_at_a_time(tmp_path):
+    """And a process that is killed lets go."""
+    command = [sys.executable, "-c", HOLDER, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(BadInput, match="is in use: another process trains in it"):
+            claim(Workdir(tmp_path))
+        assert Workdir(tmp_path).config().to_dict() == {}
+        holder.kill()
+    (tmp_path / "config.json").unlink()
+    claim(Workdir(tmp_path))
+
+
+def test_a_folder_that_cannot_be_made():
+    with pytest.raises(BadInput, match=r"--workdir=/proc/run cannot be used: "):
+        claim(Workdir("/proc/run"))

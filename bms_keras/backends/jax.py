@@ -75,8 +75,8 @@ class TakesTurns:
         state = _State(state, *trained, self.optimizer.variables, self.metrics_variables)
         for player in self.players():
             state.run(self.begin_turn, player)
-            loss, terms = _take_turn(player, self.optimizer[player.name], state, x)
-            state.run(self.track, player, loss, terms)
+            turn = _take_turn(player, self.optimizer[player.name], state, x)
+            state.run(self.track, player, *turn)
         state.run(self.end_step)
         return state.run(self.get_metrics_result), state.values()
 
@@ -87,7 +87,7 @@ class TakesTurns:
         for player in self.players():
             loss, terms = state.copy().run(player.loss, x)  # what it updates is forgotten
             state.run(self.track, player, loss, terms)
-        return state.run(self.get_metrics_result), state.values()
+        return state.run(self.evaluated), state.values()
 
 
 def _take_turn(player, optimizer, state, x):
@@ -108,7 +108,7 @@ def _take_turn(player, optimizer, state, x):
     )
     state.assign(variables, weights)
     state.assign(optimizer.variables, optimizer_values)
-    return loss, terms
+    return loss, terms, gradients
 
 
 class _State:

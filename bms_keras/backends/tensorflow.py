@@ -81,7 +81,7 @@ class TakesTurns:
                 scaled_loss = optimizer.scale_loss(loss / replicas)
             gradients = tape.gradient(scaled_loss, [variable.value for variable in variables])
             optimizer.apply(gradients, variables)
-            self.track(player, loss, terms)
+            self.track(player, loss, terms, gradients)
         self.end_step()
         return self.get_metrics_result()
 
@@ -91,4 +91,4 @@ class TakesTurns:
             with keras.StatelessScope():  # what a loss updates in training is forgotten
                 loss, terms = player.loss(x)
             self.track(player, loss, terms)
-        return self.get_metrics_result()
+        return self.evaluated()
