@@ -5,52 +5,64 @@
 Every method gets four settings on each data set: that of the config, lower rates, and two of its
 own. Each is tried for `--trial_steps` on a seed of its own; the best, by high quality times the
 share of the modes, is then trained for `--steps` on three new seeds. What has been run is not
-repeated. The trials go to `results/rivals2d_trials.json`, the results to `results/rivals2d.json`
-and, beside the paper's figures, to the screen.
+repeated, so the command can be stopped and called again. The trials go to
+`results/rivals2d_trials.json`, the results to `results/rivals2d.json` and, beside the paper's
+figures, to the screen.
 
 The config itself was found for `bms_vae_gan` (see the README): this favours the hybrids and SN-GAN,
 and is why lower rates and other weights are tried for all.
 """
 
+import importlib
 import json
+import multiprocessing
 import os
 import pathlib
-import subprocess
 import sys
+import time
+from importlib.metadata import version
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+ROOT = pathlib.Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))  # configs/ is no package to install
 
 from absl import app, flags
 from report import spread
 
-ROOT = pathlib.Path(__file__).parent.parent
 JOBS = flags.DEFINE_integer("jobs", 1, "Runs at a time.")
-STEPS = flags.DEFINE_integer("steps", 10_000, "Steps of the runs that count.")
-TRIAL_STEPS = flags.DEFINE_integer("trial_steps", 2000, "Steps of a trial.")
-RUNS = flags.DEFINE_string("runs", "runs/rivals2d", "Folder of the workdirs.")
+STEPS = flags.DEFINE_integer("steps", 15_000, "Steps of the runs that count.")
+TRIAL_STEPS = flags.DEFINE_integer("trial_steps", 5000, "Steps of a trial.")
 OUT = flags.DEFINE_string("out", str(ROOT / "results"), "Folder of the results.")
-TRIAL_SEED, SEEDS = "500", "2000,2001,2002"
+TRIAL_SEED, SEEDS = 500, (2000, 2001, 2002)
 MODES = {"grid": 25, "ring": 8}
 
-_BASE = "", "optimizer.learning_rate=1e-3+optimizer.image_critic_learning_rate=3e-4"
-_LAMBDA = "objective.lambda_=1", "objective.lambda_=12"
-_RATES = (
-    "optimizer.learning_rate=1e-3+optimizer.image_critic_learning_rate=1e-3",
-    "optimizer.learning_rate=1e-3+optimizer.image_critic_learning_rate=3e-3",
-)
-TRIALS = {  # fields of the config, joined by "+"
-    "bms_vae_gan": (*_BASE, *_LAMBDA),
-    "alpha_gan_sn": (*_BASE, *_LAMBDA),
-    "alpha_gan": (*_BASE, *_LAMBDA),
-    "alpha_gan_gp": (*_BASE, "objective.gradient_penalty=0.1", "objective.gradient_penalty=0.001"),
-    "bms_vae": (*_BASE, "objective.lambda_=40", "objective.lambda_=400"),
-    "wae": (*_BASE, "objective.lambda_=40", "objective.lambda_=400"),
-    "wae_gan": (*_BASE, "objective.lambda_=40", "objective.lambda_=400"),
+
+def _rates(generator, image_critic):
+    names = "optimizer.learning_rate", "optimizer.image_critic_learning_rate"
+    return dict(zip(names, (generator, image_critic), strict=True))
+
+
+def _each(field, *values):
+    return [{f"objective.{field}": value} for value in values]
+
+
+_BASE = {}, _rates(1e-3, 3e-4)
+_RATES = _rates(1e-3, 1e-3), _rates(1e-3, 3e-3)
+TRIALS = {  # fields of the config
+    "bms_vae_gan": (*_BASE, *_each("lambda_", 1.0, 12.0)),
+    "alpha_gan_sn": (*_BASE, *_each("lambda_", 1.0, 12.0)),
+    "alpha_gan": (*_BASE, *_each("lambda_", 1.0, 12.0)),
+    "alpha_gan_gp": (*_BASE, *_each("gradient_penalty", 0.1, 0.001)),
+    "bms_vae": (*_BASE, *_each("lambda_", 40.0, 400.0)),
+    "wae": (*_BASE, *_each("lambda_", 40.0, 400.0)),
+    "wae_gan": (*_BASE, *_each("lambda_", 40.0, 400.0)),
     "dcgan": (*_BASE, *_RATES),
     "sn_gan": (*_BASE, *_RATES),
-    "wgan_gp": (*_BASE, "objective.gradient_penalty=0.1", "objective.gradient_penalty=0.001"),
+    "wgan_gp": (*_BASE, *_each("gradient_penalty", 0.1, 0.001)),
     "gdpp_gan": (*_BASE, *_RATES),
     "md_gan": (*_BASE, *_RATES),
-    "dist_gan": (*_BASE, "objective.gradient_penalty=0.1", "objective.gradient_penalty=0.001"),
-    "veegan": (*_BASE, "objective.latent_weight=10", _RATES[0]),
+    "dist_gan": (*_BASE, *_each("gradient_penalty", 0.1, 0.001)),
+    "veegan": (*_BASE, *_each("latent_weight", 10.0), _RATES[0]),
 }
 PAPER = {  # table 1: modes and % of high quality
     ("grid", "veegan"): ("24.6", "40"),
@@ -70,18 +82,41 @@ PAPER = {  # table 1: modes and % of high quality
 }
 
 
-def compare(rows, seeds, steps, name):
-    """Runs `compare.py`; returns its records."""
+def run(job):
+    """Trains and measures; returns a record."""
+    from bms_keras import experiment, metrics  # after the start of a process of its own
+
+    data, method, fields, seed, steps = job
+    config = importlib.import_module(f"configs.{data}").get_config(method)
+    config.update_from_flattened_dict(fields)
+    config.update(seed=seed, steps=steps)
+    started = time.time()
+    built = experiment.build(config)
+    batches = built.data.batches(0, steps)
+    epoch = min(1000, steps)
+    built.model.fit(batches, steps_per_epoch=epoch, epochs=steps // epoch, verbose=0)
+    record = {"data": data, "method": method, "samples": config.samples, "fields": fields}
+    record |= {"seed": seed, "steps": steps}
+    record |= metrics.measure(("modes",), built.model, built.data, config.protocol)
+    return record | {"train_seconds": round(time.time() - started)}
+
+
+def done(jobs, name):
+    """The records of jobs, of which those that are missing are run."""
     out = pathlib.Path(OUT.value) / f"{name}.json"
-    command = [sys.executable, str(ROOT / "benchmarks/compare.py"), f"--rows={','.join(rows)}"]
-    command += [f"--seeds={seeds}", f"--train=steps={steps},eval_every=0", "--eval=--metrics=modes"]
-    command += [f"--jobs={JOBS.value}", f"--runs={RUNS.value}/{name}", f"--out={out}"]
-    subprocess.run(command, check=True, env=os.environ)
-    return json.loads(out.read_text())["runs"]
-
-
-def row(data, method, options):
-    return f"{data}:{method}" + (f"+{options}" if options else "")
+    records = json.loads(out.read_text())["runs"] if out.exists() else []
+    there = [[r[key] for key in ("data", "method", "fields", "seed", "steps")] for r in records]
+    missing = [job for job in jobs if list(job) not in there]
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    versions = ", ".join(f"{each} {version(each)}" for each in ("keras", backend))
+    machine = f"{os.cpu_count()} cores, {JOBS.value} runs at a time, {versions}"
+    # A process for a few runs: compiled programs pile up.
+    with multiprocessing.get_context("spawn").Pool(JOBS.value, maxtasksperchild=8) as pool:
+        for record in pool.imap(run, missing):
+            print(*record.values(), flush=True)
+            records.append(record)
+            out.write_text(json.dumps({"machine": machine, "runs": records}, indent=1) + "\n")
+    return records
 
 
 def score(record):
@@ -90,13 +125,17 @@ def score(record):
 
 def main(_):
     games = [(data, method) for data in MODES for method in TRIALS]
-    rows = [row(*game, options) for game in games for options in TRIALS[game[1]]]
-    trials = compare(rows, TRIAL_SEED, TRIAL_STEPS.value, "rivals2d_trials")
-    best = {}
-    for trial in sorted(trials, key=score):
-        best[trial["data"], trial["method"]] = "+".join(trial["options"].split())
-    records = compare([row(*game, best[game]) for game in games], SEEDS, STEPS.value, "rivals2d")
-    print(table(records))
+    trials = done(
+        [
+            (*game, fields, TRIAL_SEED, TRIAL_STEPS.value)
+            for game in games
+            for fields in TRIALS[game[1]]
+        ],
+        "rivals2d_trials",
+    )
+    best = {(trial["data"], trial["method"]): trial for trial in sorted(trials, key=score)}
+    jobs = [(*game, best[game]["fields"], seed, STEPS.value) for seed in SEEDS for game in games]
+    print(table(done(jobs, "rivals2d")))
 
 
 def table(records):
@@ -106,7 +145,8 @@ def table(records):
     columns = ("modes", "high_quality_percent", "mode_kl", "spread_ratio", "train_seconds")
     for data, method in [(data, method) for data in MODES for method in TRIALS]:
         group = [r for r in records if (r["data"], r["method"]) == (data, method)]
-        title = " ".join([method, *group[0]["options"].split()])
+        fields = [f"{name.split('.')[-1]}={value:g}" for name, value in group[0]["fields"].items()]
+        title = " ".join([method, *fields])
         cells = [spread([record[column] for record in group]) for column in columns]
         lines.append(f"| {' | '.join([data, title, *cells, *PAPER.get((data, method), '  ')])} |")
     return "\n".join(lines)
