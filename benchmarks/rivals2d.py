@@ -22,13 +22,12 @@ import sys
 import time
 from importlib.metadata import version
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-ROOT = pathlib.Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))  # configs/ is no package to install
-
 from absl import app, flags
 from report import spread
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+ROOT = pathlib.Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))  # configs/ is no package to install
 JOBS = flags.DEFINE_integer("jobs", 1, "Runs at a time.")
 STEPS = flags.DEFINE_integer("steps", 15_000, "Steps of the runs that count.")
 TRIAL_STEPS = flags.DEFINE_integer("trial_steps", 5000, "Steps of a trial.")
