@@ -1,0 +1,195 @@
+"""Kills training at random moments and shows that nothing is lost: the same bits come out.
+
+    python benchmarks/kills.py --kills=30 --fashion=fashion_mnist.npz --out=results/kills.json
+    KERAS_BACKEND=jax python benchmarks/kills.py --kills=30 --fashion=fashion_mnist.npz
+
+A run of each kind is trained once without a disturbance, and once while it is killed (SIGKILL) and
+started again; then to its end. Both must end in the same checkpoint file, byte for byte (weights,
+optimizers, seeds, averages, logs), and in the same numbers of `eval.py`. A run is a process of its
+own, forked from this one to spare the imports. The last line is a JSON object: for each kind how
+many kills there were, in how many the process was writing a checkpoint, how many steps were
+repeated, and whether all was `identical`.
+"""
+
+import importlib
+import json
+import os
+import pathlib
+import random
+import signal
+import sys
+import tempfile
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+from absl import app, flags
+
+from bms_keras import checkpoint, evaluation, training
+
+ROOT = pathlib.Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))  # configs/ is no package to install
+
+KINDS = flags.DEFINE_list("kinds", ["grid", "fashion_mnist", "began"], "Which runs; also 'tiny'.")
+KILLS = flags.DEFINE_integer("kills", 30, "Kills of each run, at least.")
+FASHION = flags.DEFINE_string("fashion", None, "An .npz of Fashion-MNIST.")
+SEED = flags.DEFINE_integer("seed", 0, "Of the moments of the kills.")
+OUT = flags.DEFINE_string("out", None, "Where the JSON goes, beside the screen.")
+
+_WIDTHS = {f"networks.{name}": (16,) for name in ("recognition", "generator", "latent_critic")}
+_IMAGES = {"batch_size": 16, "networks.width": 8, "checkpoint_every": 10, "eval_every": 20}
+RUNS = {  # by kind: config, method, fields, metrics to compare
+    "tiny": (
+        "grid",
+        "bms_vae_gan",
+        {"steps": 400, "checkpoint_every": 20, "steps_per_execution": 5, **_WIDTHS},
+        ("modes",),
+    ),
+    "grid": (
+        "grid",
+        "bms_vae_gan",
+        {"steps": 3000, "checkpoint_every": 50, "steps_per_execution": 10, "eval_every": 500},
+        ("modes", "latent"),
+    ),
+    "fashion_mnist": ("fashion_mnist", "bms_vae_gan", {"steps": 400, **_IMAGES}, ("latent",)),
+    "began": ("fashion_mnist", "began", {"steps": 400, **_IMAGES}, ("ivom",)),
+}
+
+
+def config_of(kind):
+    name, method, fields, _ = RUNS[kind]
+    config = importlib.import_module(f"configs.{name}").get_config(method)
+    config.update_from_flattened_dict(fields)
+    if name == "fashion_mnist":
+        config.data.source = FASHION.value or config.data.source
+        config.protocol.ivom_images = 2
+    return config
+
+
+class Reached(keras.callbacks.Callback):
+    """Writes down after each step how far a run has come."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.first = int(self.model.optimizer.iterations)
+
+    def on_train_batch_end(self, batch, logs=None):
+        os.pwrite(self.handle, f"{self.first + batch + 1:9d}".encode(), 0)
+
+
+class Run:
+    """A run of one kind in a folder of its own."""
+
+    def __init__(self, kind, folder):
+        self.config = config_of(kind)
+        self.metrics = RUNS[kind][-1]
+        self.workdir = pathlib.Path(folder)
+        self.log = self.workdir.with_suffix(".log")
+        self.counter = self.workdir.with_suffix(".step")
+
+    def train(self):
+        own = training._Run.callbacks
+        reached = Reached(self.counter)
+        training._Run.callbacks = lambda run, underway: [*own(run, underway), reached]
+        training.train(self.config, self.workdir)
+
+    def start(self, function):
+        """Calls a function in a process of its own; returns the process's number."""
+        self.counter.unlink(missing_ok=True)
+        process = os.fork()
+        if process:
+            return process
+        try:
+            handle = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            os.dup2(handle, 1)
+            os.dup2(handle, 2)
+            function()
+            sys.stdout.flush()
+            os._exit(0)
+        except BaseException as error:
+            print(repr(error), file=sys.stderr, flush=True)
+            os._exit(1)
+
+    def finish(self, function):
+        """Calls a function in a process of its own, which must end well."""
+        if os.waitpid(self.start(function), 0)[1]:
+            raise SystemExit(f"kills.py: a process did not end well, see {self.log}")
+
+    @property
+    def newest(self):
+        """The step of the newest checkpoint, or 0."""
+        paths = checkpoint.steps(self.workdir / "checkpoints")
+        return int(paths[-1].stem[5:]) if paths else 0
+
+    @property
+    def reached(self):
+        """The last step of the last process; 0 if it took none."""
+        return int(self.counter.read_text() or 0) if self.counter.exists() else 0
+
+    def outcome(self):
+        """The last checkpoint's bytes, and what `eval.py` says."""
+        self.finish(lambda: evaluation.evaluate(self.workdir, self.metrics))
+        (*_, record) = (self.workdir / "metrics.jsonl").read_text().splitlines()
+        return checkpoint.steps(self.workdir / "checkpoints")[-1].read_bytes(), record
+
+
+def undisturbed(run):
+    """Trains to the end; returns the seconds to the first checkpoint and from one to the next."""
+    process, started, first, last = run.start(run.train), time.time(), 0.0, 0.0
+    while not (ended := os.waitpid(process, os.WNOHANG))[0]:
+        first = first or run.newest and time.time() - started
+        last = last or (run.newest == run.config.steps) and time.time() - started
+        time.sleep(0.01)
+    if ended[1]:
+        raise SystemExit(f"kills.py: a process did not end well, see {run.log}")
+    return first, (last - first) * run.config.checkpoint_every / run.config.steps
+
+
+def disturbed(run, first, interval):
+    """Kills the run at random moments, then lets it end; returns what was counted."""
+    rng, steps = random.Random(SEED.value), run.config.steps
+    kills = repeated = writing = 0
+    while kills < KILLS.value:
+        process = run.start(run.train)
+        if rng.random() < 0.2:  # at any moment, which most likely is before its first step
+            time.sleep(rng.uniform(0, first))
+        else:  # soon after its first step
+            while not run.reached and os.waitpid(process, os.WNOHANG)[0] == 0:
+                time.sleep(0.002)
+            time.sleep(rng.uniform(0, 2 * interval))
+        os.kill(process, signal.SIGKILL)
+        if not os.WIFSIGNALED(os.waitpid(process, 0)[1]):
+            break  # it came to its end
+        kills += 1
+        repeated += max(0, run.reached - run.newest)
+        writing += bool(list((run.workdir / "checkpoints").glob(".step_*")))
+        print(f"kill {kills} at step {run.reached}, saved {run.newest} of {steps}", flush=True)
+    run.finish(run.train)
+    return {"kills": kills, "while_writing": writing, "steps_repeated": repeated, "steps": steps}
+
+
+def main(_):
+    record = {"backend": keras.backend.backend(), "cores": os.cpu_count()}
+    for kind in KINDS.value:
+        with tempfile.TemporaryDirectory() as folder:
+            whole, killed = (Run(kind, f"{folder}/{name}") for name in ("whole", "killed"))
+            print(f"{kind}: without a disturbance", flush=True)
+            counted = disturbed(killed, *undisturbed(whole))
+            (state, numbers), (other_state, other_numbers) = whole.outcome(), killed.outcome()
+            same = {"identical": state == other_state and numbers == other_numbers}
+            record[kind] = counted | same
+            print(f"{kind}: {record[kind]}", flush=True)
+    if OUT.value:
+        out = pathlib.Path(OUT.value)
+        results = json.loads(out.read_text()) if out.exists() else {}
+        results[record["backend"]] = record
+        out.write_text(json.dumps(results, indent=1) + "\n")
+    print(json.dumps(record))
+
+
+if __name__ == "__main__":
+    app.run(main)
