@@ -116,7 +116,11 @@ class Run:
 
     def finish(self, function):
         """Calls a function in a process of its own, which must end well."""
-        if os.waitpid(self.start(function), 0)[1]:
+        self.check(self.start(function))
+
+    def check(self, process):
+        """Waits for a process, which must end well."""
+        if os.waitpid(process, 0)[1]:
             raise SystemExit(f"kills.py: a process did not end well, see {self.log}")
 
     @property
@@ -137,15 +141,20 @@ class Run:
         return checkpoint.steps(self.workdir / "checkpoints")[-1].read_bytes(), record
 
 
+def ended(process):
+    """Whether a process of ours has ended; it can still be waited for."""
+    return os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
 def undisturbed(run):
     """Trains to the end; returns the seconds to the first checkpoint and from one to the next."""
     process, started, first, last = run.start(run.train), time.time(), 0.0, 0.0
-    while not (ended := os.waitpid(process, os.WNOHANG))[0]:
-        first = first or run.newest and time.time() - started
-        last = last or (run.newest == run.config.steps) and time.time() - started
+    while not ended(process):
+        now = time.time() - started
+        first = first or (now if run.newest else 0.0)
+        last = last or (now if run.newest == run.config.steps else 0.0)
         time.sleep(0.01)
-    if ended[1]:
-        raise SystemExit(f"kills.py: a process did not end well, see {run.log}")
+    run.check(process)
     return first, (last - first) * run.config.checkpoint_every / run.config.steps
 
 
@@ -158,12 +167,14 @@ def disturbed(run, first, interval):
         if rng.random() < 0.2:  # at any moment, which most likely is before its first step
             time.sleep(rng.uniform(0, first))
         else:  # soon after its first step
-            while not run.reached and os.waitpid(process, os.WNOHANG)[0] == 0:
+            while not run.reached and not ended(process):
                 time.sleep(0.002)
             time.sleep(rng.uniform(0, 2 * interval))
+        if ended(process):
+            run.check(process)
+            break
         os.kill(process, signal.SIGKILL)
-        if not os.WIFSIGNALED(os.waitpid(process, 0)[1]):
-            break  # it came to its end
+        os.waitpid(process, 0)
         kills += 1
         repeated += max(0, run.reached - run.newest)
         writing += bool(list((run.workdir / "checkpoints").glob(".step_*")))

@@ -20,7 +20,7 @@ def run(main):
             cause = error.args[0]
             hint = " ".join(str(cause.args[0] if isinstance(cause, KeyError) else cause).split())
             _fail(2, f"the config has no field {hint}")
-        except (flags.Error, TypeError, ValueError) as error:
+        except Exception as error:  # a config file is a program, which may raise anything
             _fail(2, error)
         return rest
 

@@ -87,6 +87,8 @@ def validate(config):
                 value = value[part]
             raise BadInput(f"config.{field} must be {expected}. Received: {value!r}")
 
+    if missing := _missing(config):
+        raise BadInput(f"the config lacks {', '.join(missing)}")
     methods.get(config.method)
     for field in (
         "steps",
@@ -126,6 +128,12 @@ def validate(config):
             _is_int(config.data[field]) and config.data[field] >= 0, f"data.{field}", "0 or more"
         )
     require(config.data.channels in (0, 1, 3), "data.channels", "1, 3, or 0 for the source's")
+    for field in ("beta_1", "beta_2"):
+        require(0 <= config.optimizer[field] < 1, f"optimizer.{field}", "in [0, 1)")
+    for field, value in config.networks.items():
+        sizes = value if isinstance(value, (tuple, list)) else (value,)
+        positive = all(isinstance(size, str) or size > 0 for size in sizes)
+        require(positive, f"networks.{field}", "above 0")
     for field in config.optimizer:
         if field.endswith("learning_rate"):
             require(config.optimizer[field] > 0, f"optimizer.{field}", "above 0")
@@ -133,6 +141,14 @@ def validate(config):
 
 def _is_int(value):
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _missing(config):
+    """The fields that every config has and this one lacks; one that was read may lack any."""
+    every = default_config(next(iter(methods.METHODS)))
+    parts = [("", every, config)]
+    parts += [(f"{name}.", every[name], config.get(name, {})) for name in ("data", "optimizer")]
+    return [prefix + name for prefix, there, here in parts for name in there if name not in here]
 
 
 @dataclasses.dataclass(frozen=True)
