@@ -34,6 +34,23 @@ def test_a_turn_changes_that_players_variables_and_no_others(
             assert same(network.weights, before[name]), name
 
 
+@pytest.mark.parametrize("turn", PLAYERS)
+def test_the_gradient_norm_is_that_of_the_update(tiny_model, one_turn, x, train, turn):
+    """Which plain gradient descent moves the weights by, times its rate."""
+    model = tiny_model(one_turn, turn=turn, optimizers={turn: keras.optimizers.SGD(0.5)})
+    before = arrays(model.trainable_variables)
+    logs = train(model, x)
+    moved = [a - b for a, b in zip(arrays(model.trainable_variables), before, strict=True)]
+    expected = np.sqrt(sum(np.sum(np.square(m)) for m in moved)) / 0.5
+    np.testing.assert_allclose(logs[f"{turn}/gradient_norm"], expected, rtol=1e-3)
+
+
+def test_evaluate_takes_no_gradients(tiny_model, x):
+    logs = tiny_model().evaluate(x, verbose=0, return_dict=True)
+    assert "generator/loss" in logs
+    assert not any("gradient_norm" in name for name in logs)
+
+
 def test_a_critic_makes_one_power_iteration_a_step(tiny_model, x, train):
     """In its own turn, before its update, although eq. 7 calls it many times more."""
     model = tiny_model(samples=10)
