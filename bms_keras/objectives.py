@@ -104,7 +104,9 @@ def gdpp(real, fake, magnitude_weight=1e-4):
     """The generalised determinantal point process loss (Elfeki et al. 2019, eqs. 5 and 6).
 
     The kernels of two batches of (normalised) features shall have the same eigenvalues, and
-    eigenvectors that point the same way, the more so the larger the eigenvalue of the data.
+    eigenvectors along the same lines, the more so the larger the eigenvalue of the data. (An
+    eigenvector's sign means nothing, and one whose eigenvalue is next to nothing is noise, whose
+    gradient would drown that of the others: both are left out, unlike in the authors' code.)
 
     Args:
         real, fake: Features `(B, d)` of data and of samples.
@@ -117,7 +119,8 @@ def gdpp(real, fake, magnitude_weight=1e-4):
     magnitude = ops.mean(ops.square(real_values - fake_values))
     low, high = ops.min(real_values), ops.max(real_values)
     weights = (real_values - low) / (high - low)
-    cosines = ops.sum(real_vectors * fake_vectors, 0)
+    weights = ops.where(weights > 1e-3, weights, 0.0)
+    cosines = ops.abs(ops.sum(real_vectors * fake_vectors, 0))
     return magnitude_weight * magnitude - ops.sum(weights * cosines)
 
 
