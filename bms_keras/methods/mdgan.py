@@ -35,11 +35,11 @@ class MDGAN(Adversarial):
         self.maximum = mode_density(self.centres, variance)  # lambda
 
     def likelihood(self, embedding):
-        """lk of embeddings `(B, d)`, `(B,)`."""
+        """lk of what D puts out `(B, d)`, `(B,)`."""
         log_variance = float(np.log(self.variance)) + np.zeros_like(self.centres)
-        density = objectives.gaussian_log_density(
-            ops.cast(embedding, "float32")[:, None], self.centres, log_variance
-        )
+        # Bounded, as in the authors' code, to (-2.5, 2.5); far outside the density has no gradient.
+        embedding = 5 * ops.sigmoid(ops.cast(embedding, "float32")) - 2.5
+        density = objectives.gaussian_log_density(embedding[:, None], self.centres, log_variance)
         return ops.mean(ops.exp(density), -1)
 
     def image_critic_loss(self, x):
