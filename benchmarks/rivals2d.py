@@ -58,7 +58,10 @@ TRIALS = {  # fields of the config
     "dcgan": (*_BASE, *_RATES),
     "sn_gan": (*_BASE, *_RATES),
     "wgan_gp": (*_BASE, *_each("gradient_penalty", 0.1, 0.001)),
-    "gdpp_gan": (*_BASE, *_RATES),
+    "gdpp_gan": (
+        *_BASE,
+        *({"objective.diversity_weight": weight, **_RATES[0]} for weight in (0.1, 0.01)),
+    ),
     "md_gan": (*_BASE, *_RATES),
     "dist_gan": (*_BASE, *_each("gradient_penalty", 0.1, 0.001)),
     "veegan": (*_BASE, *_each("latent_weight", 10.0, 100.0)),

@@ -129,8 +129,9 @@ def _spectrum(features):
     features = ops.cast(features, "float32")
     features = features / (ops.norm(features, axis=-1, keepdims=True) + 1e-6)
     n = features.shape[0]
-    # Eigenvectors have no gradient where eigenvalues are equal, as the zeros of few features are.
-    apart = np.diag(np.linspace(0, 1e-3, n)).astype("float32")
+    # Eigenvectors have no gradient where eigenvalues are equal, as the zeros of few features are:
+    # they are set apart by more than rounding, which is 1e-7 of the largest, n at most.
+    apart = np.diag(np.linspace(0, 0.1, n)).astype("float32")
     return ops.linalg.eigh(ops.matmul(features, ops.transpose(features)) + apart)
 
 
