@@ -16,7 +16,7 @@ def train(config, workdir):
     SIGTERM and SIGINT end it after the step under way, with a checkpoint.
 
     Args:
-        config: A `ConfigDict`; see `experiment.default_config`.
+        config: A `ConfigDict`; see `bms_keras.config.default_config`.
         workdir: Path of the run's folder. If it holds a run of the same config, that run goes on.
 
     Returns:

@@ -10,7 +10,7 @@ tfds downloads CelebA from a drive with a quota that is often exhausted: any fol
 will do as well, `--config.data.source=img_align_celeba`.
 """
 
-from bms_keras.experiment import default_config
+from bms_keras.config import default_config
 
 
 def get_config(method="bms_vae_gan"):

@@ -20,7 +20,7 @@ one of 64, and days for all of them.
 `tfds` brings the data; `--config.data.source=cifar10.npz` reads x_train and x_test from a file.
 """
 
-from bms_keras.experiment import default_config
+from bms_keras.config import default_config
 
 
 def get_config(method="bms_vae_gan"):

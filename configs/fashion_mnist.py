@@ -10,7 +10,7 @@ after 2,000, which take 4 minutes (one seed); the default 5,000 take 10.
 file.
 """
 
-from bms_keras.experiment import default_config
+from bms_keras.config import default_config
 
 
 def get_config(method="bms_vae_gan"):

@@ -9,7 +9,7 @@ G, R and D_L are those of Srivastava et al. 2017; D_I has a second hidden layer.
 critic's Lipschitz constant and the weights were found on other seeds; see the README.
 """
 
-from bms_keras.experiment import default_config
+from bms_keras.config import default_config
 
 
 def get_config(method="bms_vae_gan"):
