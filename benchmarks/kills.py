@@ -100,6 +100,7 @@ class Run:
     def start(self, function):
         """Calls a function in a process of its own; returns the process's number."""
         self.counter.unlink(missing_ok=True)
+        self.left_behind = self.halves()  # by processes that were killed before
         process = os.fork()
         if process:
             return process
@@ -128,6 +129,14 @@ class Run:
         """The step of the newest checkpoint, or 0."""
         paths = checkpoint.steps(self.workdir / "checkpoints")
         return int(paths[-1].stem[5:]) if paths else 0
+
+    @property
+    def writing(self):
+        """Whether the last process has begun a checkpoint and not ended it."""
+        return bool(self.halves() - self.left_behind)
+
+    def halves(self):
+        return set((self.workdir / "checkpoints").glob(".step_*"))
 
     @property
     def reached(self):
@@ -164,8 +173,12 @@ def disturbed(run, first, interval):
     kills = repeated = writing = 0
     while kills < KILLS.value:
         process = run.start(run.train)
-        if rng.random() < 0.2:  # at any moment, which most likely is before its first step
+        moment = rng.random()
+        if moment < 0.2:  # at any moment, which most likely is before its first step
             time.sleep(rng.uniform(0, first))
+        elif moment < 0.4:  # while it writes a checkpoint
+            while not run.writing and not ended(process):
+                pass
         else:  # soon after its first step
             while not run.reached and not ended(process):
                 time.sleep(0.002)
@@ -177,7 +190,7 @@ def disturbed(run, first, interval):
         os.waitpid(process, 0)
         kills += 1
         repeated += max(0, run.reached - run.newest)
-        writing += bool(list((run.workdir / "checkpoints").glob(".step_*")))
+        writing += run.writing
         print(f"kill {kills} at step {run.reached}, saved {run.newest} of {steps}", flush=True)
     run.finish(run.train)
     return {"kills": kills, "while_writing": writing, "steps_repeated": repeated, "steps": steps}
