@@ -29,7 +29,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 ROOT = pathlib.Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))  # configs/ is no package to install
 JOBS = flags.DEFINE_integer("jobs", 1, "Runs at a time.")
-STEPS = flags.DEFINE_integer("steps", 10_000, "Steps of the runs that count.")
+STEPS = flags.DEFINE_integer("steps", 6000, "Steps of the runs that count.")
 TRIAL_STEPS = flags.DEFINE_integer("trial_steps", 4000, "Steps of a trial.")
 OUT = flags.DEFINE_string("out", str(ROOT / "results"), "Folder of the results.")
 TRIAL_SEED, SEEDS = 500, (2000, 2001, 2002)
