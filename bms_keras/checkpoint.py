@@ -68,7 +68,7 @@ def steps(folder):
 def restore(model, folder, config=None, which="newest"):
     """Restores the newest checkpoint that is whole, or the one that is asked for.
 
-    What is refused on the way to it is named on standard error, a line each.
+    What was refused on the way to it is then named on standard error, a line each.
 
     Args:
         model: A compiled `Game` of the config that wrote it.
@@ -83,20 +83,21 @@ def restore(model, folder, config=None, which="newest"):
         BadInput: If there are checkpoints, but none that can be restored: the reason why the first
             was refused. Nothing has changed then.
     """
-    refused = None
+    refused = []
     for path in _candidates(folder, which):
         try:
             manifest, arrays = read(path)
             _check(path, manifest, arrays, model, config)
         except BadInput as error:
-            refused = refused or error
-            print(f"{error}; trying the one before", file=sys.stderr, flush=True)
+            refused.append(error)
             continue
+        for error in refused:
+            print(f"{error}; going on from {path.name}", file=sys.stderr, flush=True)
         for name, variable in _state(model).items():
             variable.assign(arrays[name])
         return manifest
     if refused:
-        raise refused
+        raise refused[0]
     return None
 
 
