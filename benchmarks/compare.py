@@ -19,10 +19,9 @@ import pathlib
 import subprocess
 import sys
 import time
-from importlib.metadata import version
 
 from absl import app, flags
-from report import spread
+from report import machine, spread
 
 ROOT = pathlib.Path(__file__).parent.parent
 ROWS = flags.DEFINE_list("rows", None, "CONFIG:METHOD or CONFIG:METHOD+FIELD=VALUE+..., by name.")
@@ -111,16 +110,15 @@ def main(_):
     records = {(*_row(record), record["seed"]): record for record in known}
     if JOBS.value > 1:
         os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
-    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-    versions = ", ".join(f"{name} {version(name)}" for name in ("keras", backend))
-    machine = f"{os.cpu_count()} cores, {JOBS.value} runs at a time, {versions}"
     out.parent.mkdir(parents=True, exist_ok=True)
     seeds_first = itertools.product(SEEDS.value, ROWS.value)
     with concurrent.futures.ThreadPoolExecutor(JOBS.value) as pool:
         for record in pool.map(lambda job: run(job[1], job[0]), seeds_first):
             records[(*_row(record), record["seed"])] = record
             ordered = [records[key] for key in sorted(records)]
-            out.write_text(json.dumps({"machine": machine, "runs": ordered}, indent=1) + "\n")
+            out.write_text(
+                json.dumps({"machine": machine(JOBS.value), "runs": ordered}, indent=1) + "\n"
+            )
     print(table(list(records.values())))
 
 

@@ -128,7 +128,7 @@ class Run:
     def newest(self):
         """The step of the newest checkpoint, or 0."""
         paths = checkpoint.steps(self.workdir / "checkpoints")
-        return int(paths[-1].stem[5:]) if paths else 0
+        return checkpoint.step_of(paths[-1]) if paths else 0
 
     @property
     def writing(self):

@@ -1,6 +1,16 @@
-"""What the benchmarks' tables share."""
+"""What the benchmarks' results share."""
+
+import os
+from importlib.metadata import version
 
 import numpy as np
+
+
+def machine(jobs):
+    """What the runs were made on, in a line."""
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    versions = ", ".join(f"{name} {version(name)}" for name in ("keras", backend))
+    return f"{os.cpu_count()} cores, {jobs} runs at a time, {versions}"
 
 
 def spread(values):

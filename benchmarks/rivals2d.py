@@ -20,10 +20,9 @@ import os
 import pathlib
 import sys
 import time
-from importlib.metadata import version
 
 from absl import app, flags
-from report import spread
+from report import machine, spread
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 ROOT = pathlib.Path(__file__).parent.parent
@@ -117,16 +116,14 @@ def done(jobs, name):
     records = json.loads(out.read_text())["runs"] if out.exists() else []
     there = [[r[key] for key in ("data", "method", "fields", "seed", "steps")] for r in records]
     missing = [job for job in jobs if list(job) not in there]
-    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-    versions = ", ".join(f"{each} {version(each)}" for each in ("keras", backend))
-    machine = f"{os.cpu_count()} cores, {JOBS.value} runs at a time, {versions}"
     # A process for a few runs: compiled programs pile up.
     context = multiprocessing.get_context("spawn")
     with context.Pool(JOBS.value, pin, (context.Value("i", 0),), maxtasksperchild=8) as pool:
         for record in pool.imap(run, missing):
             print(*record.values(), flush=True)
             records.append(record)
-            out.write_text(json.dumps({"machine": machine, "runs": records}, indent=1) + "\n")
+            results = {"machine": machine(JOBS.value), "runs": records}
+            out.write_text(json.dumps(results, indent=1) + "\n")
     return records
 
 

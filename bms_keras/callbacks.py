@@ -113,6 +113,7 @@ class Best(_EverySteps):
         self.path = folder / checkpoint.BEST
         self.best_is, _, self.name = by.partition(":")
         self.config = config
+        self.best = None  # the best so far, once it is known
 
     def act(self, step, logs):
         measured = {name[5:]: value for name, value in logs.items() if name.startswith("eval/")}
@@ -124,13 +125,11 @@ class Best(_EverySteps):
                 f"{', '.join(measured)}. Received: {self.name!r}"
             )
         value, sign = measured[self.name], {"max": 1, "min": -1}[self.best_is]
-        best = self.before()
-        if best is None or sign * value > sign * best:
+        if self.best is None and self.path.exists():  # of the run that this one goes on with
+            self.best = checkpoint.read(self.path)[0].get(self.name)
+        if self.best is None or sign * value > sign * self.best:
             checkpoint.write(self.model, self.path, self.config, **{self.name: value})
-
-    def before(self):
-        """The best so far, or `None`."""
-        return checkpoint.read(self.path)[0].get(self.name) if self.path.exists() else None
+            self.best = value
 
 
 class Guard(keras.callbacks.Callback):

@@ -20,7 +20,7 @@ import numpy as np
 
 from bms_keras import cache
 from bms_keras.errors import BadInput
-from bms_keras.workdir import differences, write_atomically
+from bms_keras.workdir import as_read, differences, write_atomically
 
 SEAL = 64  # bytes: the hexadecimal digits of a SHA-256, as the comment of a zip archive
 BEST = "best.npz"
@@ -39,7 +39,7 @@ def save(model, folder, config=None, keep=3, **notes):
     Raises:
         BadInput: If it cannot be written, on a full disk say; what was there stays.
     """
-    write(model, folder / f"step_{int(model.optimizer.iterations):09d}.npz", config, **notes)
+    write(model, _path(folder, int(model.optimizer.iterations)), config, **notes)
     for path in [*steps(folder)[:-keep], *folder.glob(".step_*")]:  # a killed process left these
         path.unlink()
 
@@ -47,7 +47,7 @@ def save(model, folder, config=None, keep=3, **notes):
 def write(model, path, config=None, **notes):
     """Writes one checkpoint; see `save`."""
     step = int(model.optimizer.iterations)
-    config = config and json.loads(config.to_json())
+    config = config and as_read(config)
     versions = {name: version(name) for name in ("keras", keras.backend.backend())}
     manifest = {"step": step, "config": config, "versions": versions, **notes}
     arrays = {name: variable.numpy() for name, variable in _state(model).items()}
@@ -63,6 +63,15 @@ def write(model, path, config=None, **notes):
 def steps(folder):
     """The checkpoints of a folder, oldest first."""
     return sorted(p for p in folder.glob("step_*.npz") if re.fullmatch(r"step_\d{9}", p.stem))
+
+
+def step_of(path):
+    """The step of a checkpoint, by its name."""
+    return int(path.stem.removeprefix("step_"))
+
+
+def _path(folder, step):
+    return folder / f"step_{step:09d}.npz"
 
 
 def restore(model, folder, config=None, which="newest"):
@@ -125,9 +134,9 @@ def _candidates(folder, which):
     """The files that may be restored, the first choice first."""
     if which == "newest":
         return steps(folder)[::-1]
-    path = folder / (BEST if which == "best" else f"step_{which:09d}.npz")
+    path = folder / BEST if which == "best" else _path(folder, which)
     if not path.exists():
-        there = ", ".join(str(int(each.stem[5:])) for each in steps(folder)) or "none"
+        there = ", ".join(str(step_of(each)) for each in steps(folder)) or "none"
         raise BadInput(f"{path} does not exist; the steps that are kept are {there}")
     return [path]
 
@@ -135,10 +144,9 @@ def _candidates(folder, which):
 def _check(path, manifest, arrays, model, config):
     """Refuses a checkpoint of another config, or of other shapes."""
     written = manifest.get("config")
-    if config is not None and written is not None:
-        now = json.loads(config.to_json())
-        if others := differences(written, now):
-            raise BadInput(f"{path} was written by another config ({'; '.join(others)})")
+    others = differences(written, as_read(config)) if config and written else []
+    if others:
+        raise BadInput(f"{path} was written by another config ({'; '.join(others)})")
     shapes = {name: tuple(variable.shape) for name, variable in _state(model).items()}
     if {name: array.shape for name, array in arrays.items()} != shapes:
         raise BadInput(f"{path} was written by another model: its shapes differ")

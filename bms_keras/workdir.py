@@ -65,7 +65,7 @@ class Workdir:
             os.close(handle)
 
     def _write_config(self, config):
-        config = json.loads(config.to_json())  # as it reads back: tuples are lists
+        config = as_read(config)
         if self.config_file.exists() and (others := differences(self._read(), config)):
             raise BadInput(
                 f"{self.path} holds a run of another config ({'; '.join(others)}). "
@@ -104,6 +104,11 @@ class Workdir:
             return config
         except (OSError, ValueError) as error:
             raise BadInput(f"{self.config_file} is not the JSON of a config: {error}") from None
+
+
+def as_read(config):
+    """A config as it reads back from a file, a dictionary: its tuples are lists."""
+    return json.loads(config.to_json())
 
 
 def write_atomically(path, data):
