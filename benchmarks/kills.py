@@ -52,8 +52,8 @@ RUNS = {  # by kind: config, method, fields, metrics to compare
         {"steps": 3000, "checkpoint_every": 50, "steps_per_execution": 10, "eval_every": 500},
         ("modes", "latent"),
     ),
-    "fashion_mnist": ("fashion_mnist", "bms_vae_gan", {"steps": 400, **_IMAGES}, ("latent",)),
-    "began": ("fashion_mnist", "began", {"steps": 400, **_IMAGES}, ("ivom",)),
+    "fashion_mnist": ("fashion_mnist", "bms_vae_gan", {"steps": 800, **_IMAGES}, ("latent",)),
+    "began": ("fashion_mnist", "began", {"steps": 800, **_IMAGES}, ("ivom",)),
 }
 
 
