@@ -2,7 +2,8 @@
 
 The last line printed is a JSON object, which `metrics.jsonl` in the workdir collects. Pictures
 go to `samples/` there: on 2D data the paper's tables 2 and 3; of images samples, reconstructions,
-interpolations, nearest training images and, with `ivom`, the closest samples (table 5).
+interpolations, nearest training images and, with `ivom`, the closest samples (table 5). With
+`--export_dir=serving/bms` a SavedModel for TF Serving is written; `--metrics=` measures nothing.
 """
 
 import json
@@ -18,9 +19,10 @@ except ImportError as error:
 from absl import flags
 
 WORKDIR = flags.DEFINE_string("workdir", None, "The folder of the run.")
-METRICS = flags.DEFINE_list("metrics", [], "Metrics by name; all that apply, if not given.")
+METRICS = flags.DEFINE_list("metrics", None, "Metrics by name; all that apply, if not given.")
 COMPARE = flags.DEFINE_list("compare", [], "Other workdirs, to draw beside this one.")
 CHECKPOINT = flags.DEFINE_string("checkpoint", "newest", "'newest', 'best' or a step.")
+EXPORT_DIR = flags.DEFINE_string("export_dir", None, "Where a SavedModel goes, as DIR/1, DIR/2 …")
 PROTOCOL = {  # each in place of the config's; see bms_keras.metrics.Protocol
     "real": flags.DEFINE_integer("real", None, "Held-out images of the FID.", 2),
     "generated": flags.DEFINE_integer("generated", None, "Samples of FID and LPIPS.", 2),
@@ -39,7 +41,9 @@ flags.register_validator(
 def main():
     protocol = {name: flag.value for name, flag in PROTOCOL.items() if flag.value is not None}
     which = int(CHECKPOINT.value) if CHECKPOINT.value.isdigit() else CHECKPOINT.value
-    record = evaluation.evaluate(WORKDIR.value, METRICS.value, COMPARE.value, which, **protocol)
+    record = evaluation.evaluate(
+        WORKDIR.value, METRICS.value, COMPARE.value, which, EXPORT_DIR.value, **protocol
+    )
     print(json.dumps(record))
 
 

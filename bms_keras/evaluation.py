@@ -2,17 +2,18 @@
 
 from bms_keras import checkpoint, experiment, metrics, pictures
 from bms_keras.errors import BadInput
-from bms_keras.workdir import Workdir
+from bms_keras.workdir import Workdir, as_read
 
 
-def evaluate(workdir, names=(), compare=(), which="newest", **protocol):
+def evaluate(workdir, names=None, compare=(), which="newest", export_dir=None, **protocol):
     """Measures a checkpoint of a run.
 
     Args:
         workdir: Path of the run's folder.
-        names: Names of metrics; all that apply, if empty.
+        names: Names of metrics; `None` for all that apply.
         compare: Paths of other runs on the same data, to draw beside this one.
         which: Which checkpoint: "newest", "best" (by `config.best_by`) or a step.
+        export_dir: Where a SavedModel of it goes, if anywhere; see `Game.export_saved_model`.
         **protocol: Fields of `metrics.Protocol`, in place of the config's.
 
     Returns:
@@ -20,13 +21,14 @@ def evaluate(workdir, names=(), compare=(), which="newest", **protocol):
         the workdir's `metrics.jsonl`.
 
     Raises:
-        BadInput: If there is no run or checkpoint, or a metric does not exist or apply.
+        BadInput: If there is no run or checkpoint, if a metric does not exist or apply, or if
+            `export_dir` cannot be written.
     """
-    for name in names:
+    for name in names or ():
         metrics.get(name)
     folder = Workdir(workdir)
     config, built, step = _load(folder, which)
-    names = names or metrics.applicable(built.model, built.data)
+    names = metrics.applicable(built.model, built.data) if names is None else names
     record = {key: config[key] for key in ("method", "samples", "seed")} | {"step": step}
     measured = metrics.Protocol(**{**config.protocol, **protocol})
     record |= metrics.measure(names, built.model, built.data, measured)
@@ -35,8 +37,13 @@ def evaluate(workdir, names=(), compare=(), which="newest", **protocol):
         models |= _other(Workdir(path), config, models)
     drawn, shares = pictures.of_comparison(models, built.data, names)
     pictures.save(drawn, folder)
-    folder.log(record | shares)
-    return record | shares
+    record |= shares
+    folder.log(record)
+    if export_dir:
+        scale = getattr(built.data, "scale", 1.0)
+        notes = {"metrics": record, "config": as_read(config), "data_scale": scale}
+        print(f"exported to {built.model.export_saved_model(export_dir, **notes)}")
+    return record
 
 
 def _load(folder, which="newest"):

@@ -209,7 +209,8 @@ class Game(TakesTurns, keras.Model):
 
         Args:
             n: Number of samples.
-            seed: Integer; the same seed gives the same samples. `None` for fresh ones.
+            seed: Integer; the same seed gives the same samples, on both backends and from an
+                exported SavedModel. `None` for fresh ones.
             batch_size: How many to draw at a time, which bounds the memory.
 
         Returns:
@@ -226,6 +227,31 @@ class Game(TakesTurns, keras.Model):
         return self.serving("generator").predict(z, batch_size=batch_size, verbose=0)
 
     # Saving.
+
+    def export_saved_model(self, folder, **metadata):
+        """Writes a SavedModel for TF Serving into the first free `folder/1`, `folder/2`, ….
+
+        Its signatures are listed in `bms_keras.export`: samples of latents or of seeds and, where
+        the method has the networks, encoding, reconstruction and log D_I. It needs TensorFlow.
+
+        Args:
+            folder: Path; made where it is missing.
+            **metadata: What else `metadata.json` in the new folder shall hold.
+
+        Returns:
+            `pathlib.Path` of the new version.
+
+        Raises:
+            BadInput: If it cannot be written.
+
+        Example:
+
+        >>> model.export_saved_model("serving/bms")
+        PosixPath('serving/bms/1')
+        """
+        from bms_keras import export  # a game knows no files; its exporter knows games
+
+        return export.export_saved_model(self, folder, **metadata)
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object

@@ -9,7 +9,7 @@ README = (pathlib.Path(__file__).parent.parent / "README.md").read_text()
 
 
 def test_the_quick_start_runs(tmp_path, monkeypatch):
-    code, _ = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    code = re.search(r"^## From Python\n\n```python\n(.*?)```", README, re.DOTALL | re.MULTILINE)[1]
     monkeypatch.chdir(tmp_path)
     names = {}
     exec(code, names)

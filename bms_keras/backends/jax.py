@@ -5,14 +5,20 @@ import copy
 import jax
 import keras
 
+from bms_keras.backends import philox
+
 
 def standard_normal(shape, seed):
     """Standard normal noise, float32.
+
+    That of an integer seed is TensorFlow's: a seed gives the same samples on both backends.
 
     Args:
         shape: Tuple of integers.
         seed: Integer, or a `keras.random.SeedGenerator`.
     """
+    if isinstance(seed, int):
+        return jax.numpy.asarray(philox.standard_normal(shape, seed))
     return keras.random.normal(shape, seed=seed)
 
 

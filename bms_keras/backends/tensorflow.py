@@ -12,9 +12,12 @@ def standard_normal(shape, seed):
 
     Args:
         shape: Tuple of integers or scalar tensors.
-        seed: Integer, or a `keras.random.SeedGenerator`.
+        seed: Integer, or a scalar tensor, or a `keras.random.SeedGenerator`.
     """
-    seed = tf.constant([seed, 0]) if isinstance(seed, int) else tf.cast(seed.next(), tf.int32)
+    if isinstance(seed, keras.random.SeedGenerator):
+        seed = tf.cast(seed.next(), tf.int32)
+    else:
+        seed = tf.stack([tf.cast(seed, tf.int64), 0])
     return tf.random.stateless_normal(shape, seed, alg="philox")
 
 

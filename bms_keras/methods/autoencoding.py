@@ -32,8 +32,12 @@ class Autoencoding(Game):
             Mean and log-variance of q(z|x), float32 arrays of shape `(n, latent_dim)`.
         """
         parameters = self.serving("recognition").predict(x, batch_size=batch_size, verbose=0)
-        mean, log_variance = objectives.mean_and_log_variance(parameters)
+        mean, log_variance = self.moments(parameters)
         return ops.convert_to_numpy(mean), ops.convert_to_numpy(log_variance)
+
+    def moments(self, parameters):
+        """Mean and log-variance of q(z|x) from what R puts out, `(B, 2 * latent_dim)`."""
+        return objectives.mean_and_log_variance(parameters)
 
     def reconstruct(self, x, samples=None, seed=None, batch_size=500):
         """The best of `samples` reconstructions of each data point.
@@ -58,12 +62,27 @@ class Autoencoding(Game):
         generator = self.serving("generator")
         z = ops.reshape(z, (-1, self.latent_dim))
         x_i = generator.predict(z, batch_size=batch_size, verbose=0)
-        x_i = ops.reshape(x_i, (samples, *x.shape))
-        best = ops.argmin(objectives.distance(x, x_i, self.norm), axis=0)
-        return ops.convert_to_numpy(x_i)[ops.convert_to_numpy(best), range(n)]
+        best, _ = best_of(x, ops.reshape(x_i, (samples, *x.shape)), self.norm)
+        return ops.convert_to_numpy(best)
+
+
+def best_of(x, x_i, norm):
+    """The closest of T reconstructions of each data point.
+
+    Args:
+        x: Data `(B, ...)`.
+        x_i: Reconstructions `(T, B, ...)`.
+        norm: See `objectives.distance`.
+
+    Returns:
+        The best reconstructions `(B, ...)`, and their distances `(B,)`.
+    """
+    distances = objectives.distance(x, x_i, norm)
+    index = ops.reshape(ops.argmin(distances, axis=0), (1, -1, *[1] * (len(x.shape) - 1)))
+    return ops.take_along_axis(x_i, index, axis=0)[0], ops.min(distances, axis=0)
 
 
 def tiled(function, x):
     """Applies a function of a batch to `(T, B, ...)`, as one batch of T * B."""
     outputs = function(ops.reshape(x, (-1, *x.shape[2:])))
-    return ops.reshape(outputs, (x.shape[0], -1, *outputs.shape[1:]))
+    return ops.reshape(outputs, (ops.shape(x)[0], -1, *outputs.shape[1:]))

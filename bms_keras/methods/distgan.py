@@ -88,10 +88,10 @@ class DistGAN(Autoencoding, Judged):
         """R(x), the latent of a data point, `(B, latent_dim)`."""
         return objectives.mean_and_log_variance(self.recognition(x, training=True))[0]
 
-    def encode(self, x, batch_size=500):
-        """The latents of data as posteriors of (nearly) no variance; see `Autoencoding.encode`."""
-        mean, _ = super().encode(x, batch_size)
-        return mean, np.full_like(mean, objectives.LOG_VARIANCES[0])
+    def moments(self, parameters):
+        """The latents of data, as posteriors of (nearly) no variance."""
+        mean, _ = super().moments(parameters)
+        return mean, ops.full_like(mean, objectives.LOG_VARIANCES[0])
 
     def get_config(self):
         own = {"lambda_r": self.lambda_r, "reconstruction_weight": self.reconstruction_weight}

@@ -1,0 +1,249 @@
+"""SavedModels that TF Serving loads: what a trained game can do, without this package.
+
+The signatures, for data of shape `data_shape` and latents of L dimensions. Images are called
+`images`, 2D points `points`; both in the units of training, images in [-1, 1].
+
+| signature | inputs | outputs |
+| --- | --- | --- |
+| serving_default | z float32 (b, L) | images float32 (b, *data_shape) |
+| sample | n int32, seed int64 | images float32 (n, *data_shape) |
+| sample_uint8 (images only) | n int32, seed int64 | images uint8, 0 to 255 |
+| encode (with R) | images float32 | mean, log_variance float32 (b, L) |
+| encode_uint8 (with R, images only) | images uint8 | mean, log_variance |
+| reconstruct (with R) | images float32, samples int32, seed int64 | images, distance float32 (b,) |
+| score (with a D_I that puts out one number) | images float32 | log_ratio float32 (b,): log D_I |
+
+`reconstruct` gives the best of `samples` and its distance. The averages of R and G serve, where
+there are any. Networks compute in the precision of training, as `model.sample` does; what goes in
+and comes out is float32.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import version
+
+import keras
+from keras import ops
+
+from bms_keras import objectives
+from bms_keras.errors import BadInput
+from bms_keras.methods.autoencoding import best_of, tiled
+from bms_keras.version import __version__
+
+CHUNK = 500  # samples decoded at a time, which bounds the memory of a large n
+
+
+def export_saved_model(model, folder, **metadata):
+    """Writes a SavedModel into the first free `folder/1`, `folder/2`, …, whole or not at all.
+
+    On JAX a second process does it, with TensorFlow: the SavedModel holds no trace of JAX.
+
+    Args:
+        model: A `Game`; see `Game.export_saved_model`.
+        folder: Path; made where it is missing. Nothing in it is changed.
+        **metadata: What else `metadata.json` in the new folder shall hold.
+
+    Returns:
+        `pathlib.Path` of the new version.
+
+    Raises:
+        BadInput: If the folder cannot be written, or if TensorFlow is missing or fails.
+    """
+    folder = pathlib.Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        scratch = pathlib.Path(tempfile.mkdtemp(dir=folder, prefix=".version."))
+    except OSError as error:
+        raise BadInput(f"{folder} cannot be written: {error.strerror}") from None
+    try:
+        write = _write if keras.backend.backend() == "tensorflow" else _write_by_tensorflow
+        write(model, scratch)
+        (scratch / "metadata.json").write_text(json.dumps(_metadata(model, metadata), indent=2))
+        scratch.chmod(0o755)  # of a scratch folder 0o700, which a server may not read
+        return _as_next_version(scratch, folder)
+    except OSError as error:
+        raise BadInput(f"{folder} cannot be written: {error.strerror}") from None
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _metadata(model, more):
+    """What a client needs to know that the signatures do not say."""
+    images = len(model.data_shape) == 3
+    step = int(model.optimizer.iterations) if getattr(model, "optimizer", None) else None
+    return {
+        "class": type(model).__name__,
+        "step": step,
+        "latent_dim": model.latent_dim,
+        "data_shape": model.data_shape,
+        "latents": "standard normal",
+        "data_range": [-1, 1] if images else None,  # of points: data_scale brings their own units
+        "averaged_weights": sorted(model.averages),
+        "versions": {
+            "bms_keras": __version__,
+            "keras": version("keras"),
+            "tensorflow": version("tensorflow"),
+        },
+        **more,
+    }
+
+
+def _as_next_version(scratch, folder):
+    """Gives a finished folder the next number; another process may take it first."""
+    while True:
+        taken = [int(path.name) for path in folder.iterdir() if path.name.isdigit()]
+        path = folder / str(max(taken, default=0) + 1)
+        with contextlib.suppress(FileExistsError):
+            path.mkdir()  # claims the number
+            os.replace(scratch, path)  # a folder may replace an empty one
+            return path
+
+
+def _write_by_tensorflow(model, path):
+    """Writes a game of another backend through a process that runs TensorFlow."""
+    with tempfile.TemporaryDirectory() as scratch:
+        saved = pathlib.Path(scratch) / "model.keras"
+        model.save(saved)
+        done = subprocess.run(
+            [sys.executable, "-m", "bms_keras.export", str(saved), str(path)],
+            env=os.environ | {"KERAS_BACKEND": "tensorflow"},
+            capture_output=True,
+            text=True,
+        )
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise BadInput(f"a SavedModel is written by TensorFlow, which failed: {reason}")
+
+
+def _write(model, path):
+    archive = keras.export.ExportArchive()
+    used = {*model.networks, *model.averages}
+    for name in used:
+        archive.track(model.serving(name))
+    for name, (function, inputs) in signatures(model).items():
+        archive.add_endpoint(name, function, inputs)
+    archive.write_out(str(path), verbose=False)
+
+
+def signatures(model):
+    """The signatures of a game that runs on TensorFlow.
+
+    Args:
+        model: A `Game`.
+
+    Returns:
+        Dictionary from a signature's name to its function and the list of its `tf.TensorSpec`s;
+        the function returns a dictionary of tensors.
+    """
+    import tensorflow as tf
+
+    images = len(model.data_shape) == 3
+    data = "images" if images else "points"
+    spec = {
+        "z": tf.TensorSpec((None, model.latent_dim), tf.float32, "z"),
+        "n": tf.TensorSpec((), tf.int32, "n"),
+        "samples": tf.TensorSpec((), tf.int32, "samples"),
+        "seed": tf.TensorSpec((), tf.int64, "seed"),
+        "data": tf.TensorSpec((None, *model.data_shape), tf.float32, data),
+        "uint8": tf.TensorSpec((None, *model.data_shape), tf.uint8, data),
+    }
+    served = _Served(model)
+    table = {
+        "serving_default": (lambda z: {data: served.decode(z)}, ["z"]),
+        "sample": (lambda n, seed: {data: served.sample(n, seed)}, ["n", "seed"]),
+    }
+    if images:
+        table["sample_uint8"] = (
+            lambda n, seed: {data: _quantized(served.sample(n, seed))},
+            ["n", "seed"],
+        )
+    if "recognition" in model.networks:
+        table["encode"] = (served.encode, ["data"])
+        if images:
+            table["encode_uint8"] = (lambda x: served.encode(_scaled(x)), ["uint8"])
+
+        def reconstruct(x, samples, seed):
+            best, distance = served.reconstruct(x, samples, seed)
+            return {data: best, "distance": distance}
+
+        table["reconstruct"] = (reconstruct, ["data", "samples", "seed"])
+    critic = model.networks.get("image_critic")
+    if critic is not None and critic.output_shape[-1] == 1:
+        table["score"] = (served.score, ["data"])
+    return {
+        name: (function, [spec[field] for field in fields])
+        for name, (function, fields) in table.items()
+    }
+
+
+class _Served:
+    """What `Game` and `Autoencoding` do outside training, as functions of tensors."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def network(self, name, x):
+        return ops.cast(self.model.serving(name)(x, training=False), "float32")
+
+    def decode(self, z):
+        return self.network("generator", z)
+
+    def sample(self, n, seed):
+        """Decodes `n` latents, a chunk at a time."""
+        import tensorflow as tf
+
+        from bms_keras.backends import standard_normal
+
+        z = standard_normal((n, self.model.latent_dim), seed)
+        chunks = tf.maximum(1, -(-n // CHUNK))  # at least one, which may be empty
+        parts = tf.TensorArray(
+            tf.float32, chunks, infer_shape=False, element_shape=(None, *self.model.data_shape)
+        )
+        _, parts = tf.while_loop(
+            lambda i, parts: i < chunks,
+            lambda i, parts: (i + 1, parts.write(i, self.decode(z[i * CHUNK : (i + 1) * CHUNK]))),
+            (0, parts),
+            parallel_iterations=1,
+        )
+        return tf.ensure_shape(parts.concat(), (None, *self.model.data_shape))
+
+    def encode(self, x):
+        mean, log_variance = self.model.moments(self.network("recognition", x))
+        return {"mean": mean, "log_variance": log_variance}
+
+    def reconstruct(self, x, samples, seed):
+        import tensorflow as tf
+
+        from bms_keras.backends import standard_normal
+
+        with tf.control_dependencies([tf.debugging.assert_positive(samples, "samples")]):
+            shape = (tf.identity(samples), ops.shape(x)[0], self.model.latent_dim)
+        encoded = self.encode(x)
+        parameters = ops.concatenate([encoded["mean"], encoded["log_variance"]], -1)
+        z = objectives.gaussian(parameters, standard_normal(shape, seed))
+        return best_of(x, tiled(self.decode, z), self.model.norm)
+
+    def score(self, x):
+        return {"log_ratio": objectives.log_ratio(self.network("image_critic", x))}
+
+
+def _scaled(images):
+    """uint8 as float32 in [-1, 1]; see `bms_keras.data.images`."""
+    return ops.cast(images, "float32") / 127.5 - 1
+
+
+def _quantized(x):
+    """Numbers in [-1, 1] as uint8; see `bms_keras.data.images`."""
+    return ops.cast(ops.round(ops.clip(x + 1, 0, 2) * 127.5), "uint8")
+
+
+if __name__ == "__main__":
+    import bms_keras.methods  # noqa: F401  (its classes are known to Keras by their names)
+
+    _write(keras.models.load_model(sys.argv[1], compile=False), pathlib.Path(sys.argv[2]))
