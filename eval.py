@@ -3,6 +3,9 @@
 The last line printed is a JSON object, which `metrics.jsonl` in the workdir collects. Pictures
 go to `samples/` there: on 2D data the paper's tables 2 and 3; of images samples, reconstructions,
 interpolations, nearest training images and, with `ivom`, the closest samples (table 5).
+
+`--onnx_dir` and `--web_dir` export the run, before it is measured: as ONNX, and as a web page that
+needs no server.
 """
 
 import json
@@ -21,6 +24,11 @@ WORKDIR = flags.DEFINE_string("workdir", None, "The folder of the run.")
 METRICS = flags.DEFINE_list("metrics", [], "Metrics by name; all that apply, if not given.")
 COMPARE = flags.DEFINE_list("compare", [], "Other workdirs, to draw beside this one.")
 CHECKPOINT = flags.DEFINE_string("checkpoint", "newest", "'newest', 'best' or a step.")
+EXPORTS = {
+    "onnx_dir": flags.DEFINE_string("onnx_dir", None, "Folder for generator and recognition.onnx."),
+    "web_dir": flags.DEFINE_string("web_dir", None, "Folder for a page that runs the generator."),
+    "onnxruntime_web": flags.DEFINE_string("onnxruntime_web", None, "FILE.tgz, for --web_dir."),
+}
 PROTOCOL = {  # each in place of the config's; see bms_keras.metrics.Protocol
     "real": flags.DEFINE_integer("real", None, "Held-out images of the FID.", 2),
     "generated": flags.DEFINE_integer("generated", None, "Samples of FID and LPIPS.", 2),
@@ -37,9 +45,9 @@ flags.register_validator(
 
 
 def main():
-    protocol = {name: flag.value for name, flag in PROTOCOL.items() if flag.value is not None}
+    given = {n: flag.value for n, flag in (EXPORTS | PROTOCOL).items() if flag.value is not None}
     which = int(CHECKPOINT.value) if CHECKPOINT.value.isdigit() else CHECKPOINT.value
-    record = evaluation.evaluate(WORKDIR.value, METRICS.value, COMPARE.value, which, **protocol)
+    record = evaluation.evaluate(WORKDIR.value, METRICS.value, COMPARE.value, which, **given)
     print(json.dumps(record))
 
 

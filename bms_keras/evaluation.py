@@ -1,18 +1,32 @@
 """Measures the run in a workdir, and draws it, alone or beside others."""
 
-from bms_keras import checkpoint, experiment, metrics, pictures
+import pathlib
+
+from bms_keras import checkpoint, experiment, metrics, onnx, pictures, webpage
 from bms_keras.errors import BadInput
 from bms_keras.workdir import Workdir
 
 
-def evaluate(workdir, names=(), compare=(), which="newest", **protocol):
-    """Measures a checkpoint of a run.
+def evaluate(
+    workdir,
+    names=(),
+    compare=(),
+    which="newest",
+    onnx_dir=None,
+    web_dir=None,
+    onnxruntime_web=None,
+    **protocol,
+):
+    """Measures a checkpoint of a run, and exports it.
 
     Args:
         workdir: Path of the run's folder.
         names: Names of metrics; all that apply, if empty.
         compare: Paths of other runs on the same data, to draw beside this one.
         which: Which checkpoint: "newest", "best" (by `config.best_by`) or a step.
+        onnx_dir: Path of a folder for the networks as ONNX; see `bms_keras.onnx.export`.
+        web_dir: Path of a folder for a page that samples the model; see `bms_keras.webpage.write`.
+        onnxruntime_web: The file of the package that runs the page, if it is not to be fetched.
         **protocol: Fields of `metrics.Protocol`, in place of the config's.
 
     Returns:
@@ -20,12 +34,18 @@ def evaluate(workdir, names=(), compare=(), which="newest", **protocol):
         the workdir's `metrics.jsonl`.
 
     Raises:
-        BadInput: If there is no run or checkpoint, or a metric does not exist or apply.
+        BadInput: If there is no run or checkpoint, or a metric does not exist or apply, or
+            if an export fails or would overwrite a file.
     """
     for name in names:
         metrics.get(name)
     folder = Workdir(workdir)
     config, built, step = _load(folder, which)
+    if onnx_dir:
+        onnx.export(built.model, onnx_dir)
+    if web_dir:
+        title = f"{config.method} on {_data(config)}, step {step:,}"
+        webpage.write(built.model, built.data, web_dir, title, onnxruntime_web)
     names = names or metrics.applicable(built.model, built.data)
     record = {key: config[key] for key in ("method", "samples", "seed")} | {"step": step}
     measured = metrics.Protocol(**{**config.protocol, **protocol})
@@ -57,6 +77,11 @@ def _other(folder, config, taken):
             "prepares it otherwise"
         )
     return {_title(other, taken): built.model}
+
+
+def _data(config):
+    """What the data are called: the end of a path."""
+    return pathlib.PurePath(config.data.source).name
 
 
 def _title(config, taken):

@@ -8,6 +8,7 @@ write the same graph.
 import functools
 import importlib
 import importlib.util
+import logging
 import os
 import pathlib
 import subprocess
@@ -167,6 +168,7 @@ def convert(networks, folder):
     Raises:
         BadInput: If a network cannot be converted.
     """
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)  # it tells what it optimizes
     for name, network in networks.items():
         rows = keras.InputSpec(shape=(None, *network.input_shape[1:]), dtype="float32")
         try:
