@@ -1,7 +1,5 @@
 """Measures the run in a workdir, and draws it, alone or beside others."""
 
-import pathlib
-
 from bms_keras import checkpoint, experiment, metrics, onnx, pictures, webpage
 from bms_keras.errors import BadInput
 from bms_keras.workdir import Workdir
@@ -44,7 +42,8 @@ def evaluate(
     if onnx_dir:
         onnx.export(built.model, onnx_dir)
     if web_dir:
-        title = f"{config.method} on {_data(config)}, step {step:,}"
+        source = getattr(built.data, "name", config.data.source)
+        title = f"{config.method} on {source}, step {step:,}"
         webpage.write(built.model, built.data, web_dir, title, onnxruntime_web)
     names = names or metrics.applicable(built.model, built.data)
     record = {key: config[key] for key in ("method", "samples", "seed")} | {"step": step}
@@ -77,11 +76,6 @@ def _other(folder, config, taken):
             "prepares it otherwise"
         )
     return {_title(other, taken): built.model}
-
-
-def _data(config):
-    """What the data are called: the end of a path."""
-    return pathlib.PurePath(config.data.source).name
 
 
 def _title(config, taken):

@@ -14,6 +14,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import warnings
 
 import keras
 
@@ -169,6 +170,7 @@ def convert(networks, folder):
         BadInput: If a network cannot be converted.
     """
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)  # it tells what it optimizes
+    warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)  # Keras's own
     for name, network in networks.items():
         rows = keras.InputSpec(shape=(None, *network.input_shape[1:]), dtype="float32")
         try:

@@ -14,10 +14,11 @@ import pytest
 from PIL import Image
 
 import bms_keras
-from bms_keras import data, networks, webpage
+from bms_keras import data, evaluation, networks, training, webpage
 from bms_keras.data.images import Images, quantized, scaled
 from bms_keras.errors import BadInput
 from bms_keras.webpage import runtime
+from configs import grid
 
 needs_chromium = pytest.mark.skipif(
     browser.CHROMIUM is None, reason=f"none of {', '.join(browser.NAMES)} is installed"
@@ -192,9 +193,15 @@ def test_it_reconstructs_a_file(kind, pages, chromium, tmp_path):
 @needs_chromium
 def test_it_works_from_a_server_too(pages, chromium):
     _, _, path = pages("points")
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=path.parent)
-    handler.log_message = None
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=path.parent)
+
+        def log_message(self, *args):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         chromium.errors.clear()
         chromium.open(f"http://127.0.0.1:{server.server_port}/index.html")
@@ -212,6 +219,18 @@ def test_the_leading_direction_is_that_of_a_linear_generator():
     assert directions.shape == (3, 4)
     np.testing.assert_allclose(directions[:2], np.eye(4)[[0, 2]], atol=1e-5)
     np.testing.assert_allclose(shares, [0.9, 0.1, 0], atol=1e-5)
+
+
+def test_a_run_becomes_a_page(tmp_path):
+    config = grid.get_config()
+    config.update(steps=2, steps_per_execution=1, eval_every=0, checkpoint_every=2)
+    training.train(config, tmp_path / "run")
+    evaluation.evaluate(tmp_path / "run", ["modes"], web_dir=tmp_path / "page")
+    page = (tmp_path / "page" / "index.html").read_text()
+    assert "<title>bms_vae_gan on grid, step 2</title>" in page
+    assert "{{" not in page
+    for mode in ("src=", 'href="http', "@import"):
+        assert mode not in page
 
 
 def test_nothing_is_overwritten(tmp_path):

@@ -75,7 +75,7 @@ def _fetch():
     print(f"fetching {FILE} from the npm registry ...", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as scratch:
         command = [npm, "pack", f"onnxruntime-web@{VERSION}", "--ignore-scripts"]
-        options = {"fetch_retries": "1", "update_notifier": "false", "loglevel": "error"}
+        options = {"fetch_retries": "1", "fetch_retry_mintimeout": "1000", "loglevel": "error"}
         environment = {f"npm_config_{name}": value for name, value in options.items()}
         process = subprocess.run(
             command, cwd=scratch, env=os.environ | environment, capture_output=True, text=True
