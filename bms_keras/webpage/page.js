@@ -32,9 +32,10 @@ function show(z) {
 }
 
 function label(slider, value) {
+  const text = value.toFixed(2).replace(/^-0.00$/, "0.00");
   slider.value = value;
-  slider.setAttribute("aria-valuetext", value.toFixed(2));
-  slider.nextElementSibling.textContent = value.toFixed(2);
+  slider.setAttribute("aria-valuetext", text);
+  slider.nextElementSibling.textContent = text;
 }
 
 function dot(a, b) {
