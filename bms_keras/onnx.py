@@ -234,6 +234,8 @@ def _main(folder, *modules):
         convert({path.stem: load(path) for path in sorted(folder.glob("*.keras"))}, folder)
     except BadInput as error:
         sys.exit(str(error))
+    except Exception as error:  # of a class that is not registered with Keras, first of all
+        sys.exit(f"the networks cannot be read by TensorFlow: {str(error).splitlines()[0]}")
 
 
 if __name__ == "__main__":

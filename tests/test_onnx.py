@@ -17,6 +17,12 @@ MLP = {"recognition": (8, 8), "generator": (8, 8), "image_critic": (8,)}
 SHAPES = {"mlp": (2,), "dcgan": (28, 28, 1), "standard_cnn": (32, 32, 3)}
 
 
+@keras.saving.register_keras_serializable("tests")
+class Cholesky(keras.layers.Layer):  # ONNX has no such operation
+    def call(self, x):
+        return x + keras.ops.cholesky(keras.ops.matmul(x[..., None], x[:, None]))[..., 0]
+
+
 def build(family, game=bms_keras.BMSVAEGAN, names=None, normalization="spectral", **kwargs):
     """A model of a family's tiny networks, whose weights are far from their first values."""
     keras.utils.set_random_seed(0)
@@ -121,11 +127,6 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch):
 
 
 def test_what_cannot_be_converted_is_named(tmp_path):
-    @keras.saving.register_keras_serializable("tests")
-    class Cholesky(keras.layers.Layer):  # ONNX has no such operation
-        def call(self, x):
-            return x + keras.ops.cholesky(keras.ops.matmul(x[..., None], x[:, None]))[..., 0]
-
     layers = [keras.Input((4,)), Cholesky(), keras.layers.Dense(2)]
     critic = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     model = bms_keras.methods.gan.GAN(generator=keras.Sequential(layers), image_critic=critic)
