@@ -102,7 +102,8 @@ def converted(model):
     if "recognition" in model.networks:
         recognition = in_float32(model.serving("recognition"))
         x = keras.Input(model.data_shape, dtype="float32")
-        posterior = Posterior(model.log_variances, dtype="float32")(recognition(x))
+        kept = getattr(model, "log_variances", objectives.LOG_VARIANCES)
+        posterior = Posterior(kept, dtype="float32")(recognition(x))
         networks["recognition"] = keras.Model(x, posterior)
     here = keras.backend.backend() == "tensorflow"
     with tempfile.TemporaryDirectory() as scratch:
