@@ -2,8 +2,10 @@
 
 The last line printed is a JSON object, which `metrics.jsonl` in the workdir collects. Pictures
 go to `samples/` there: on 2D data the paper's tables 2 and 3; of images samples, reconstructions,
-interpolations, nearest training images and, with `ivom`, the closest samples (table 5). With
-`--export_dir=serving/bms` a SavedModel for TF Serving is written; `--metrics=` measures nothing.
+interpolations, nearest training images and, with `ivom`, the closest samples (table 5).
+
+`--export_dir`, `--onnx_dir` and `--web_dir` export the run: as a SavedModel for TF Serving, as ONNX,
+and as a web page that needs no server. `--metrics=` measures nothing.
 """
 
 import json
@@ -22,7 +24,12 @@ WORKDIR = flags.DEFINE_string("workdir", None, "The folder of the run.")
 METRICS = flags.DEFINE_list("metrics", None, "Metrics by name; all that apply, if not given.")
 COMPARE = flags.DEFINE_list("compare", [], "Other workdirs, to draw beside this one.")
 CHECKPOINT = flags.DEFINE_string("checkpoint", "newest", "'newest', 'best' or a step.")
-EXPORT_DIR = flags.DEFINE_string("export_dir", None, "Where a SavedModel goes, as DIR/1, DIR/2 …")
+EXPORTS = {
+    "export_dir": flags.DEFINE_string("export_dir", None, "Folder for a SavedModel: DIR/1, DIR/2."),
+    "onnx_dir": flags.DEFINE_string("onnx_dir", None, "Folder for generator and recognition.onnx."),
+    "web_dir": flags.DEFINE_string("web_dir", None, "Folder for a page that runs the generator."),
+    "onnxruntime_web": flags.DEFINE_string("onnxruntime_web", None, "FILE.tgz, for --web_dir."),
+}
 PROTOCOL = {  # each in place of the config's; see bms_keras.metrics.Protocol
     "real": flags.DEFINE_integer("real", None, "Held-out images of the FID.", 2),
     "generated": flags.DEFINE_integer("generated", None, "Samples of FID and LPIPS.", 2),
@@ -39,11 +46,9 @@ flags.register_validator(
 
 
 def main():
-    protocol = {name: flag.value for name, flag in PROTOCOL.items() if flag.value is not None}
+    given = {n: flag.value for n, flag in (EXPORTS | PROTOCOL).items() if flag.value is not None}
     which = int(CHECKPOINT.value) if CHECKPOINT.value.isdigit() else CHECKPOINT.value
-    record = evaluation.evaluate(
-        WORKDIR.value, METRICS.value, COMPARE.value, which, EXPORT_DIR.value, **protocol
-    )
+    record = evaluation.evaluate(WORKDIR.value, METRICS.value, COMPARE.value, which, **given)
     print(json.dumps(record))
 
 

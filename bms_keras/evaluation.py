@@ -1,19 +1,32 @@
 """Measures the run in a workdir, and draws it, alone or beside others."""
 
-from bms_keras import checkpoint, experiment, metrics, pictures
+from bms_keras import checkpoint, experiment, metrics, onnx, pictures, webpage
 from bms_keras.errors import BadInput
 from bms_keras.workdir import Workdir, as_read
 
 
-def evaluate(workdir, names=None, compare=(), which="newest", export_dir=None, **protocol):
-    """Measures a checkpoint of a run.
+def evaluate(
+    workdir,
+    names=None,
+    compare=(),
+    which="newest",
+    export_dir=None,
+    onnx_dir=None,
+    web_dir=None,
+    onnxruntime_web=None,
+    **protocol,
+):
+    """Measures a checkpoint of a run, and exports it.
 
     Args:
         workdir: Path of the run's folder.
         names: Names of metrics; `None` for all that apply.
         compare: Paths of other runs on the same data, to draw beside this one.
         which: Which checkpoint: "newest", "best" (by `config.best_by`) or a step.
-        export_dir: Where a SavedModel of it goes, if anywhere; see `Game.export_saved_model`.
+        export_dir: Where a SavedModel of it goes; see `Game.export_saved_model`.
+        onnx_dir: Path of a folder for the networks as ONNX; see `bms_keras.onnx.export`.
+        web_dir: Path of a folder for a page that samples the model; see `bms_keras.webpage.write`.
+        onnxruntime_web: The file of the package that runs the page, if it is not to be fetched.
         **protocol: Fields of `metrics.Protocol`, in place of the config's.
 
     Returns:
@@ -21,13 +34,19 @@ def evaluate(workdir, names=None, compare=(), which="newest", export_dir=None, *
         the workdir's `metrics.jsonl`.
 
     Raises:
-        BadInput: If there is no run or checkpoint, if a metric does not exist or apply, or if
-            `export_dir` cannot be written.
+        BadInput: If there is no run or checkpoint, if a metric does not exist or apply, or if an
+            export fails or would overwrite a file.
     """
     for name in names or ():
         metrics.get(name)
     folder = Workdir(workdir)
     config, built, step = _load(folder, which)
+    if onnx_dir:
+        onnx.export(built.model, onnx_dir)
+    if web_dir:
+        source = getattr(built.data, "name", config.data.source)
+        title = f"{config.method} on {source}, step {step:,}"
+        webpage.write(built.model, built.data, web_dir, title, onnxruntime_web)
     names = metrics.applicable(built.model, built.data) if names is None else names
     record = {key: config[key] for key in ("method", "samples", "seed")} | {"step": step}
     measured = metrics.Protocol(**{**config.protocol, **protocol})

@@ -19,11 +19,11 @@ and comes out is float32.
 """
 
 import contextlib
+import importlib
 import json
 import os
 import pathlib
 import shutil
-import subprocess
 import sys
 import tempfile
 from importlib.metadata import version
@@ -32,6 +32,8 @@ import keras
 from keras import ops
 
 from bms_keras import objectives
+from bms_keras.backends import standard_normal
+from bms_keras.elsewhere import run_on_tensorflow
 from bms_keras.errors import BadInput
 from bms_keras.methods.autoencoding import best_of, tiled
 from bms_keras.version import __version__
@@ -62,7 +64,7 @@ def export_saved_model(model, folder, **metadata):
     except OSError as error:
         raise BadInput(f"{folder} cannot be written: {error.strerror}") from None
     try:
-        write = _write if keras.backend.backend() == "tensorflow" else _write_by_tensorflow
+        write = _write if keras.backend.backend() == "tensorflow" else _write_elsewhere
         write(model, scratch)
         (scratch / "metadata.json").write_text(json.dumps(_metadata(model, metadata), indent=2))
         scratch.chmod(0o755)  # of a scratch folder 0o700, which a server may not read
@@ -105,20 +107,12 @@ def _as_next_version(scratch, folder):
             return path
 
 
-def _write_by_tensorflow(model, path):
-    """Writes a game of another backend through a process that runs TensorFlow."""
+def _write_elsewhere(model, path):
+    """`_write` in a process whose backend is TensorFlow."""
     with tempfile.TemporaryDirectory() as scratch:
         saved = pathlib.Path(scratch) / "model.keras"
         model.save(saved)
-        done = subprocess.run(
-            [sys.executable, "-m", "bms_keras.export", str(saved), str(path)],
-            env=os.environ | {"KERAS_BACKEND": "tensorflow"},
-            capture_output=True,
-            text=True,
-        )
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise BadInput(f"a SavedModel is written by TensorFlow, which failed: {reason}")
+        run_on_tensorflow(__name__, saved, path, type(model).__module__)
 
 
 def _write(model, path):
@@ -198,8 +192,6 @@ class _Served:
         """Decodes `n` latents, a chunk at a time."""
         import tensorflow as tf
 
-        from bms_keras.backends import standard_normal
-
         z = standard_normal((n, self.model.latent_dim), seed)
         chunks = tf.maximum(1, -(-n // CHUNK))  # at least one, which may be empty
         parts = tf.TensorArray(
@@ -214,13 +206,12 @@ class _Served:
         return tf.ensure_shape(parts.concat(), (None, *self.model.data_shape))
 
     def encode(self, x):
-        mean, log_variance = self.model.moments(self.network("recognition", x))
+        parameters = self.network("recognition", x)
+        mean, log_variance = objectives.mean_and_log_variance(parameters, self.model.log_variances)
         return {"mean": mean, "log_variance": log_variance}
 
     def reconstruct(self, x, samples, seed):
         import tensorflow as tf
-
-        from bms_keras.backends import standard_normal
 
         with tf.control_dependencies([tf.debugging.assert_positive(samples, "samples")]):
             shape = (tf.identity(samples), ops.shape(x)[0], self.model.latent_dim)
@@ -243,7 +234,14 @@ def _quantized(x):
     return ops.cast(ops.round(ops.clip(x + 1, 0, 2) * 127.5), "uint8")
 
 
-if __name__ == "__main__":
-    import bms_keras.methods  # noqa: F401  (its classes are known to Keras by their names)
+def _main(saved, path, module):
+    importlib.import_module("bms_keras.methods" if module == "__main__" else module)
+    try:
+        model = keras.saving.load_model(saved, compile=False)
+    except (TypeError, ValueError) as error:  # of a class that is not registered with Keras
+        sys.exit(f"the model cannot be read by TensorFlow: {str(error).splitlines()[0]}")
+    _write(model, path)
 
-    _write(keras.models.load_model(sys.argv[1], compile=False), pathlib.Path(sys.argv[2]))
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

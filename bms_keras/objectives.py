@@ -187,13 +187,13 @@ def gaussian(parameters, noise):
     return mean + ops.exp(0.5 * log_variance) * ops.cast(noise, "float32")
 
 
-def mean_and_log_variance(parameters):
+def mean_and_log_variance(parameters, log_variances=LOG_VARIANCES):
     """Splits a recognition network's output; the log-variance is kept within [-12, 3].
 
     Outside this range the noise is nothing, or is far wider than the prior.
     """
     mean, log_variance = ops.split(ops.cast(parameters, "float32"), 2, axis=-1)
-    return mean, ops.clip(log_variance, *LOG_VARIANCES)
+    return mean, ops.clip(log_variance, *log_variances)
 
 
 def mmd(q, p, scales=(0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)):

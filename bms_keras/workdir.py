@@ -5,7 +5,6 @@ import fcntl
 import json
 import os
 import pathlib
-import tempfile
 
 from ml_collections import ConfigDict
 
@@ -113,16 +112,16 @@ def as_read(config):
 
 def write_atomically(path, data):
     """Writes bytes to a file whole or not at all."""
-    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    scratch = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with scratch.open("xb") as file:  # others may read it, as the umask allows
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(scratch, path)
         _sync(path.parent)  # else the new name may be lost with the power
     except BaseException:
-        pathlib.Path(scratch).unlink(missing_ok=True)
+        scratch.unlink(missing_ok=True)
         raise
 
 

@@ -70,6 +70,17 @@ def test_eval_ends_in_a_json_line(workdir):
         assert (workdir / "samples" / f"{table}.png").exists()
 
 
+def test_eval_writes_onnx_once(workdir, tmp_path):
+    flags = [f"--workdir={workdir}", "--metrics=modes", f"--onnx_dir={tmp_path / 'new'}"]
+    result = run("eval.py", *flags)
+    assert result.returncode == 0, result.stderr
+    files = {path: path.read_bytes() for path in (tmp_path / "new").iterdir()}
+    assert {path.name for path in files} == {"generator.onnx", "recognition.onnx"}
+    line = error_line(run("eval.py", *flags))
+    assert "generator.onnx exists and is not overwritten" in line
+    assert files == {path: path.read_bytes() for path in (tmp_path / "new").iterdir()}
+
+
 def test_another_config_is_refused_and_changes_nothing(workdir):
     before = {path: path.stat().st_mtime_ns for path in workdir.rglob("*")}
     flags = ["--config=configs/grid.py", f"--workdir={workdir}", "--config.steps=60", *QUICK]

@@ -13,6 +13,7 @@ class Autoencoding(Game):
 
     samples = 1  # T
     norm = 1  # of |x - x_i|_n
+    log_variances = objectives.LOG_VARIANCES  # what `encode` keeps log-variances within
 
     def posterior(self, x, samples):
         """z_1..z_T from q(z|x), `(T, B, latent_dim)`."""
@@ -32,12 +33,8 @@ class Autoencoding(Game):
             Mean and log-variance of q(z|x), float32 arrays of shape `(n, latent_dim)`.
         """
         parameters = self.serving("recognition").predict(x, batch_size=batch_size, verbose=0)
-        mean, log_variance = self.moments(parameters)
+        mean, log_variance = objectives.mean_and_log_variance(parameters, self.log_variances)
         return ops.convert_to_numpy(mean), ops.convert_to_numpy(log_variance)
-
-    def moments(self, parameters):
-        """Mean and log-variance of q(z|x) from what R puts out, `(B, 2 * latent_dim)`."""
-        return objectives.mean_and_log_variance(parameters)
 
     def reconstruct(self, x, samples=None, seed=None, batch_size=500):
         """The best of `samples` reconstructions of each data point.

@@ -31,6 +31,9 @@ class DistGAN(Autoencoding, Judged):
         **kwargs: See `Judged`.
     """
 
+    # R puts out points, which `encode` returns as posteriors of (nearly) no variance.
+    log_variances = (objectives.LOG_VARIANCES[0],) * 2
+
     def __init__(
         self,
         recognition,
@@ -87,11 +90,6 @@ class DistGAN(Autoencoding, Judged):
     def code(self, x):
         """R(x), the latent of a data point, `(B, latent_dim)`."""
         return objectives.mean_and_log_variance(self.recognition(x, training=True))[0]
-
-    def moments(self, parameters):
-        """The latents of data, as posteriors of (nearly) no variance."""
-        mean, _ = super().moments(parameters)
-        return mean, ops.full_like(mean, objectives.LOG_VARIANCES[0])
 
     def get_config(self):
         own = {"lambda_r": self.lambda_r, "reconstruction_weight": self.reconstruction_weight}
