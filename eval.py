@@ -4,8 +4,8 @@ The last line printed is a JSON object, which `metrics.jsonl` in the workdir col
 go to `samples/` there: on 2D data the paper's tables 2 and 3; of images samples, reconstructions,
 interpolations, nearest training images and, with `ivom`, the closest samples (table 5).
 
-`--export_dir`, `--onnx_dir` and `--web_dir` export the run: as a SavedModel for TF Serving, as ONNX,
-and as a web page that needs no server. `--metrics=` measures nothing.
+The run is exported with `--export_dir` as a SavedModel for TF Serving, with `--onnx_dir` as ONNX,
+with `--web_dir` as a web page that needs no server. `--metrics=` measures nothing.
 """
 
 import json

@@ -198,14 +198,14 @@ def test_only_what_applies_is_there(method, expected):
     assert list(export.signatures(built.model)) == expected
 
 
-def test_the_command_line_runs_it(served):
+def test_the_command_line_runs_it(served, tmp_path):
     path = served["bms_vae_gan", "points"].path
-    inputs = "n=np.int32(5);seed=np.int64(1)"
-    text = cli("run", f"--dir={path}", "--tag_set=serve", "--signature_def=sample",
-               f"--input_exprs={inputs}")  # fmt: skip
-    numbers = re.findall(r"-?\d+\.\d+(?:e-?\d+)?", text.partition("points:")[2])
+    np.savez(tmp_path / "in.npz", n=np.int32(5), seed=np.int64(1))
+    inputs = ";".join(f"{name}={tmp_path}/in.npz[{name}]" for name in ("n", "seed"))
+    flags = ["--tag_set=serve", "--signature_def=sample", f"--inputs={inputs}"]
+    cli("run", f"--dir={path}", *flags, f"--outdir={tmp_path}")
     expected = served["bms_vae_gan", "points"].model.sample(5, seed=1)
-    np.testing.assert_allclose(np.array(numbers, "float32"), expected.ravel(), atol=1e-5)
+    np.testing.assert_allclose(np.load(tmp_path / "points.npy"), expected, atol=1e-5)
 
 
 def test_the_readmes_requests_are_answered(served):
