@@ -10,10 +10,13 @@ rounds), and `ratio`, the SavedModel's over the generator's: 1 or more is good.
 
 import importlib
 import json
+import os
 import pathlib
 import sys
 import tempfile
 import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import tensorflow as tf
@@ -57,12 +60,11 @@ def compare(served, generator, latent_dim, n):
     seconds = np.array(
         [[_seconds(side, seed) for side in (by_saved_model, bare)] for _ in range(ROUNDS.value)]
     )
-    rates = n / np.median(seconds, 0)
-    ratios = seconds[:, 1] / seconds[:, 0]
-    low, ratio, high = np.percentile(ratios, (25, 50, 75)).round(3)
+    rates = (n / np.median(seconds, 0)).round(1).tolist()
+    low, ratio, high = np.percentile(seconds[:, 1] / seconds[:, 0], (25, 50, 75)).round(3).tolist()
     return {
-        "saved_model": round(rates[0], 1),
-        "bare_generator": round(rates[1], 1),
+        "saved_model": rates[0],
+        "bare_generator": rates[1],
         "ratio": ratio,
         "ratio_quartiles": [low, high],
     }

@@ -21,6 +21,7 @@ and comes out is float32.
 import contextlib
 import importlib
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -38,7 +39,7 @@ from bms_keras.errors import BadInput
 from bms_keras.methods.autoencoding import best_of, tiled
 from bms_keras.version import __version__
 
-CHUNK = 500  # samples decoded at a time, which bounds the memory of a large n
+CHUNK = 500, 2**20  # samples, or numbers if that is more, decoded at a time: bounds the memory
 
 
 def export_saved_model(model, folder, **metadata):
@@ -189,21 +190,28 @@ class _Served:
         return self.network("generator", z)
 
     def sample(self, n, seed):
-        """Decodes `n` latents, a chunk at a time."""
         import tensorflow as tf
 
         z = standard_normal((n, self.model.latent_dim), seed)
-        chunks = tf.maximum(1, -(-n // CHUNK))  # at least one, which may be empty
+        samples, numbers = CHUNK
+        size = max(samples, numbers // math.prod(self.model.data_shape))
+        x = tf.cond(n > size, lambda: self.decode_in_chunks(z, size), lambda: self.decode(z))
+        return tf.ensure_shape(x, (None, *self.model.data_shape))
+
+    def decode_in_chunks(self, z, size):
+        import tensorflow as tf
+
+        chunks = -(-tf.shape(z)[0] // size)
         parts = tf.TensorArray(
             tf.float32, chunks, infer_shape=False, element_shape=(None, *self.model.data_shape)
         )
         _, parts = tf.while_loop(
             lambda i, parts: i < chunks,
-            lambda i, parts: (i + 1, parts.write(i, self.decode(z[i * CHUNK : (i + 1) * CHUNK]))),
+            lambda i, parts: (i + 1, parts.write(i, self.decode(z[i * size : (i + 1) * size]))),
             (0, parts),
             parallel_iterations=1,
         )
-        return tf.ensure_shape(parts.concat(), (None, *self.model.data_shape))
+        return parts.concat()
 
     def encode(self, x):
         parameters = self.network("recognition", x)
