@@ -1,6 +1,6 @@
 """Measures the run in a workdir, and draws it, alone or beside others."""
 
-from bms_keras import checkpoint, experiment, metrics, pictures
+from bms_keras import board, checkpoint, experiment, metrics, pictures
 from bms_keras.errors import BadInput
 from bms_keras.workdir import Workdir
 
@@ -29,7 +29,9 @@ def evaluate(workdir, names=(), compare=(), which="newest", **protocol):
     names = names or metrics.applicable(built.model, built.data)
     record = {key: config[key] for key in ("method", "samples", "seed")} | {"step": step}
     measured = metrics.Protocol(**{**config.protocol, **protocol})
-    record |= metrics.measure(names, built.model, built.data, measured)
+    numbers = metrics.measure(names, built.model, built.data, measured)
+    board.evaluated(folder.tensorboard, numbers, step)
+    record |= numbers
     models = {config.method: built.model}
     for path in compare:
         models |= _other(Workdir(path), config, models)
