@@ -4,16 +4,15 @@ All of it is written without TensorFlow, on both backends.
 """
 
 import json
-import os
+import time
 
 import numpy as np
 from PIL import Image
+from tensorboard.compat.proto.graph_pb2 import GraphDef
+from tensorboard.plugins.graph.keras_util import keras_model_to_graph_def
 from tensorboardX import FileWriter
-from tensorboardX.proto.summary_pb2 import Summary, SummaryMetadata
-from tensorboardX.proto.tensor_pb2 import TensorProto
-from tensorboardX.proto.tensor_shape_pb2 import TensorShapeProto
-from tensorboardX.summary import custom_scalars, hparams
-from tensorboardX.summary import scalar as scalar_summary
+from tensorboardX.proto.event_pb2 import Event
+from tensorboardX.summary import custom_scalars, hparams, scalar
 
 from bms_keras.game import GRADIENT_NORM
 from bms_keras.watching import sigmas
@@ -25,7 +24,7 @@ PROJECTOR = "projector"
 
 
 def describe(folder, model, config):
-    """Writes a run's hyper-parameters, its networks' graphs and a layout of charts.
+    """Writes a run's hyper-parameters, the graph of its networks and a layout of charts.
 
     They stand in an event file of their own, which takes the place of the one before: a run that
     goes on is still one session of the HParams page, with the config that it now has.
@@ -41,11 +40,11 @@ def describe(folder, model, config):
     """
     for before in folder.glob(f"*.tfevents.*{ONCE}"):
         before.unlink()
-    graphs = [graph(name, network) for name, network in model.networks.items()]
     # Without the "experiment" that tensorboardX would write: TensorBoard takes one for all runs
     # of its logdir, and leaves out the fields that this run lacks.
     _, session, _ = hparams(hyperparameters(config), {})
-    _write(folder, [session, *graphs, custom_scalars(layout(model))], 0, ONCE)
+    networks = graph(model.networks).SerializeToString()
+    _write(folder, [session, custom_scalars(layout(model))], 0, ONCE, Event(graph_def=networks))
 
 
 def evaluated(folder, numbers, step):
@@ -57,8 +56,8 @@ def evaluated(folder, numbers, step):
         step: The step of the checkpoint that was measured.
     """
     known = {name: value for name, value in numbers.items() if value is not None}
-    summaries = [scalar_summary(f"evaluated/{name}", value) for name, value in known.items()]
-    _write(folder, summaries, step, f".{os.getpid()}.evaluated")
+    summaries = [scalar(f"evaluated/{name}", value) for name, value in known.items()]
+    _write(folder, summaries, step, f".{time.time_ns()}.evaluated")
 
 
 def hyperparameters(config):
@@ -80,24 +79,23 @@ def hyperparameters(config):
     return dict(_flat(fields))
 
 
-def graph(name, network):
-    """A network's layers for the Graphs page, where it is a tag's "conceptual graph".
+def graph(networks):
+    """The layers of networks for the Graphs page, each network under its name.
+
+    These are Keras's layers, not a backend's operations: so it is the same graph on both.
 
     Args:
-        name: The tag.
-        network: A Keras model.
+        networks: Dictionary of Keras models by name.
 
     Returns:
-        A `Summary`.
+        A `GraphDef` of TensorBoard's.
     """
-    plugin = SummaryMetadata.PluginData(plugin_name="graph_keras_model", content=b"1")
-    text = TensorProto(
-        dtype="DT_STRING",
-        string_val=[network.to_json().encode()],
-        tensor_shape=TensorShapeProto(),
-    )
-    metadata = SummaryMetadata(plugin_data=plugin)
-    return Summary(value=[Summary.Value(tag=name, metadata=metadata, tensor=text)])
+    drawn = GraphDef()
+    for name, network in networks.items():
+        config = json.loads(network.to_json())
+        config["config"]["name"] = name
+        drawn.MergeFrom(keras_model_to_graph_def(_without_dtypes(config)))
+    return drawn
 
 
 def layout(model):
@@ -165,10 +163,10 @@ def sprite(images):
     return cells.reshape(side, side, h, w, 3).swapaxes(1, 2).reshape(side * h, side * w, 3), (h, w)
 
 
-def _write(folder, summaries, step, suffix):
+def _write(folder, summaries, step, suffix, *events):
     writer = FileWriter(str(folder), filename_suffix=suffix)
-    for summary in summaries:
-        writer.add_summary(summary, step)
+    for event in (*(Event(summary=summary) for summary in summaries), *events):
+        writer.add_event(event, step)
     writer.close()
 
 
@@ -179,3 +177,11 @@ def _flat(fields, prefix=""):
             yield from _flat(value, f"{prefix}{name}.")
         elif value is not None:
             yield prefix + name, json.dumps(value) if isinstance(value, list) else value
+
+
+def _without_dtypes(layer):
+    """A layer's config without its dtypes, of which TensorBoard warns where they are mixed."""
+    layer["config"].pop("dtype", None)
+    for each in layer["config"].get("layers", ()):
+        _without_dtypes(each)
+    return layer
