@@ -5,12 +5,14 @@ Each acts at the end of an epoch and counts in steps of the game.
 
 import itertools
 import os
+import pathlib
+import time
 
 import keras
 import numpy as np
 from tensorboardX import SummaryWriter
 
-from bms_keras import checkpoint, pictures
+from bms_keras import board, checkpoint, pictures, watching
 from bms_keras.errors import BadInput, NotFinite
 from bms_keras.interruption import Interrupted
 
@@ -75,6 +77,33 @@ class Scalars(_ToTensorBoard):
 
     def act(self, step, logs):
         for name, value in logs.items():
+            self.writer(step).add_scalar(name, value, step)
+
+
+class Vitals(_ToTensorBoard):
+    """Writes at each epoch's end how fast the game is played, at which rates, and each sigma.
+
+    As steps_per_second (of the epoch's training, without what callbacks do at its end; the first
+    has the compilation in it), learning_rate/PLAYER and sigma/NETWORK/LAYER.
+
+    Args:
+        folder: Where the event files go.
+
+    Example:
+
+    >>> model.fit(dataset, epochs=10, callbacks=[Vitals("tensorboard")])
+    """
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.began = time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.steps, self.ended = batch + 1, time.perf_counter()
+
+    def act(self, step, logs):
+        numbers = {"steps_per_second": self.steps / (self.ended - self.began)}
+        numbers |= watching.learning_rates(self.model) | watching.sigmas(self.model)
+        for name, value in numbers.items():
             self.writer(step).add_scalar(name, value, step)
 
 
@@ -195,6 +224,60 @@ class SampleGrid(_ToTensorBoard):
     def act(self, step, logs):
         for name, picture in pictures.while_training(self.model, self.data).items():
             self.writer(step).add_image(name, picture, step, dataformats="HWC")
+
+
+class Selection(_ToTensorBoard):
+    """Writes what D_I says of held-out data, and how often each of the T samples is selected.
+
+    As log_D/real, log_D/posterior and log_D/prior; as histograms selected/best and
+    selected/least_realistic, the share of each index from 1 to T; and as selected/best_evenness
+    and selected/least_realistic_evenness how even those shares are, 1 at best.
+
+    Args:
+        data: A data set; see `bms_keras.data`.
+        folder: Where the event files go.
+        every: Steps between looks.
+        decoded: How many samples are drawn for a look, for all data points together.
+    """
+
+    def __init__(self, data, folder, every=1, decoded=2000):
+        super().__init__(folder, every)
+        self.data = data
+        self.decoded = decoded
+
+    def act(self, step, logs):
+        samples = getattr(self.model, "samples", 1)
+        points = self.data.points(max(1, min(200, self.decoded // samples)))
+        scores, shares = watching.selection(self.model, points, seed=step)
+        scores |= {f"{name}_evenness": watching.evenness(each) for name, each in shares.items()}
+        for name, value in scores.items():
+            self.writer(step).add_scalar(name, value, step)
+        for name, each in shares.items():
+            i = np.arange(1, samples + 1)
+            sums = (1.0, each @ i, each @ i**2)  # of the weights, of i and of its square
+            self.writer(step).add_histogram_raw(
+                name, 0.5, samples + 0.5, *sums, list(i + 0.5), list(each), step
+            )
+
+
+class Projector(_ToTensorBoard):
+    """Writes the latents of held-out data, with their pictures, for TensorBoard's Projector.
+
+    The last ones take the place of those before. A method without a recognition network has none.
+
+    Args:
+        data: A data set; see `bms_keras.data`.
+        folder: Where the event files go.
+        every: Steps between writes.
+    """
+
+    def __init__(self, data, folder, every=1):
+        super().__init__(folder, every)
+        self.data = data
+
+    def act(self, step, logs):
+        if "recognition" in self.model.networks:
+            board.project(pathlib.Path(self.folder), *watching.latents(self.model, self.data))
 
 
 class Evaluate(_EverySteps):

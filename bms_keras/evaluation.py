@@ -1,6 +1,6 @@
 """Measures the run in a workdir, and draws it, alone or beside others."""
 
-from bms_keras import checkpoint, experiment, metrics, onnx, pictures, webpage
+from bms_keras import board, checkpoint, experiment, metrics, onnx, pictures, webpage
 from bms_keras.errors import BadInput
 from bms_keras.workdir import Workdir, as_read
 
@@ -50,7 +50,9 @@ def evaluate(
     names = metrics.applicable(built.model, built.data) if names is None else names
     record = {key: config[key] for key in ("method", "samples", "seed")} | {"step": step}
     measured = metrics.Protocol(**{**config.protocol, **protocol})
-    record |= metrics.measure(names, built.model, built.data, measured)
+    numbers = metrics.measure(names, built.model, built.data, measured)
+    board.evaluated(folder.tensorboard, numbers, step)
+    record |= numbers
     models = {config.method: built.model}
     for path in compare:
         models |= _other(Workdir(path), config, models)

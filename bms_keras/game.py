@@ -226,6 +226,29 @@ class Game(TakesTurns, keras.Model):
         z = standard_normal((n, self.latent_dim), fresh_seed(seed))
         return self.serving("generator").predict(z, batch_size=batch_size, verbose=0)
 
+    def summary(self, line_length=None, positions=None, print_fn=None, **kwargs):
+        """Prints the layers of each network, and which players train it.
+
+        Args:
+            line_length, positions, **kwargs: As in `keras.Model.summary`, for each network.
+            print_fn: Function of a string that is called instead of `print`.
+
+        Example:
+
+        >>> model.summary()
+        recognition, trained by the player 'generator'
+        Model: "recognition"
+        ...
+        """
+        say = print if print_fn is None else print_fn
+        for name, network in self.networks.items():
+            players = [repr(each.name) for each in self.players() if network in each.networks]
+            say(f"{name}, trained by the player {' and '.join(dict.fromkeys(players))}")
+            network.summary(line_length, positions, print_fn, **kwargs)
+        counts = [network.count_params() for network in self.networks.values()]
+        averages = f"; moving averages of {' and '.join(self.averages)}" if self.averages else ""
+        say(f"{sum(counts):,} parameters in {len(counts)} networks{averages}")
+
     # Saving.
 
     def export_saved_model(self, folder, **metadata):

@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 
-from bms_keras import callbacks, checkpoint, experiment, interruption, metrics, pictures
+from bms_keras import board, callbacks, checkpoint, experiment, interruption, metrics, pictures
 from bms_keras.errors import NotFinite
 from bms_keras.workdir import Workdir
 
@@ -61,6 +61,7 @@ class _Run:
     def to_the_end(self):
         config = self.config
         self.restore()
+        board.describe(self.workdir.tensorboard, self.model, config)
         print(f"{config.method} on {config.data.source}: step {self.step} of {config.steps}")
         while self.step < config.steps:
             try:
@@ -91,13 +92,17 @@ class _Run:
     def callbacks(self, underway):
         """What acts at the end of an epoch, in this order: what is measured is then written."""
         config, folder = self.config, self.workdir.tensorboard
+        now_and_then = config.eval_every or config.checkpoint_every
         return [
             callbacks.Guard(self.asked, underway),
             callbacks.Evaluate(self.measure, config.eval_every),
             callbacks.Scalars(folder),
+            callbacks.Vitals(folder),
             callbacks.Checkpoint(self.save, config.checkpoint_every),
             callbacks.Best(self.workdir.checkpoints, config.best_by, config),
-            callbacks.SampleGrid(self.data, folder, config.eval_every or config.checkpoint_every),
+            callbacks.SampleGrid(self.data, folder, now_and_then),
+            callbacks.Selection(self.data, folder, now_and_then),
+            callbacks.Projector(self.data, folder, now_and_then),
             callbacks.StopWhenAsked(self.asked),
         ]
 

@@ -1,5 +1,7 @@
 """Players take turns, each moving its own networks; the game behaves as a Keras model."""
 
+import shutil
+
 import keras
 import numpy as np
 import pytest
@@ -301,6 +303,37 @@ def test_save_and_load_without_critics(tiny_model, tmp_path, same):
     loaded = keras.models.load_model(tmp_path / "m.keras")
     assert same(loaded.weights, model.weights)
     assert loaded.prior_term == "mmd"
+
+
+def test_a_summary_shows_each_network_and_its_players(tiny_model):
+    model, lines = tiny_model(ema=0.5), []
+    model.summary(print_fn=lambda text: lines.append(text))
+    text = "\n".join(lines)
+    starts = [text.index(f"{name}, trained by the player ") for name in model.networks]
+    assert starts == sorted(starts)
+    assert "recognition, trained by the player 'generator'\n" in text
+    for network in model.networks.values():
+        assert all(layer.name in text for layer in network.layers)
+    total = sum(w.size for network in model.networks.values() for w in network.get_weights())
+    assert lines[-1] == (
+        f"{total} parameters in 4 networks; moving averages of recognition and generator"
+    )
+
+
+def test_a_summary_is_printed(tiny_model, capsys):
+    tiny_model().summary()
+    printed = capsys.readouterr().out
+    assert printed.count('Model: "') == 4
+    assert printed.endswith(" parameters in 4 networks\n")
+
+
+def test_each_network_can_be_drawn(tiny_model, tmp_path):
+    pytest.importorskip("pydot")
+    if shutil.which("dot") is None:
+        pytest.skip("needs graphviz")
+    for name, network in tiny_model().networks.items():
+        keras.utils.plot_model(network, tmp_path / f"{name}.png", show_shapes=True)
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_unbuilt_networks_are_refused(tiny_networks):
