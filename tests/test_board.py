@@ -1,5 +1,6 @@
 """TensorBoard's own readers find in the files of a short run all that is promised."""
 
+import itertools
 import logging
 import re
 
@@ -80,7 +81,7 @@ def test_all_that_is_promised_is_there(runs):
 
 
 def test_the_last_numbers_are_those_of_the_model(runs):
-    found, (folder, built, _) = events(runs[0], "a"), runs
+    found, (_, built, _) = events(runs[0], "a"), runs
     model, data = built["a"].model, built["a"].data
     last = STEPS + 10
     scores, shares = watching.selection(model, data.points(200), seed=last)
@@ -189,7 +190,7 @@ def test_the_graph_has_every_layer_of_every_network(runs):
     for name, network in model.networks.items():
         layers = [f"{name}/{layer.name}" for layer in network.layers]
         assert set(layers) <= set(nodes)
-        for before, after in zip(layers[:-1], layers[1:], strict=True):
+        for before, after in itertools.pairwise(layers):
             assert nodes[after].input == [before]
     assert {name.split("/")[0] for name in nodes} == set(model.networks)
 
