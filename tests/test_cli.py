@@ -70,15 +70,28 @@ def test_eval_ends_in_a_json_line(workdir):
         assert (workdir / "samples" / f"{table}.png").exists()
 
 
-def test_eval_writes_onnx_once(workdir, tmp_path):
-    flags = [f"--workdir={workdir}", "--metrics=modes", f"--onnx_dir={tmp_path / 'new'}"]
+def test_eval_exports_and_overwrites_nothing(workdir, tmp_path):
+    folders = [f"--onnx_dir={tmp_path / 'new'}", f"--export_dir={tmp_path / 'served'}"]
+    flags = [f"--workdir={workdir}", "--metrics=modes", *folders]
     result = run("eval.py", *flags)
     assert result.returncode == 0, result.stderr
+    metadata = json.loads((tmp_path / "served" / "1" / "metadata.json").read_text())
+    assert metadata["metrics"] == json.loads(result.stdout.splitlines()[-1])
+    assert metadata["config"]["data"]["source"] == "grid"
+    assert metadata["data_scale"] == pytest.approx(4.0, abs=0.01)
     files = {path: path.read_bytes() for path in (tmp_path / "new").iterdir()}
     assert {path.name for path in files} == {"generator.onnx", "recognition.onnx"}
     line = error_line(run("eval.py", *flags))
     assert "generator.onnx exists and is not overwritten" in line
     assert files == {path: path.read_bytes() for path in (tmp_path / "new").iterdir()}
+    assert [path.name for path in (tmp_path / "served").iterdir()] == ["1"]
+
+
+def test_eval_measures_nothing_if_told_so(workdir):
+    result = run("eval.py", f"--workdir={workdir}", "--metrics=")
+    assert result.returncode == 0, result.stderr
+    record = json.loads(result.stdout.splitlines()[-1])
+    assert set(record) == {"method", "samples", "seed", "step", "latent_missed_percent"}
 
 
 def test_another_config_is_refused_and_changes_nothing(workdir):
