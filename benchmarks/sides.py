@@ -31,7 +31,7 @@ def noise(*shape, latent_dim):
 
 
 class Ours:
-    """A model as train.py builds it."""
+    """A model as train.py builds it. A step of points is 200 of them, by `fit`."""
 
     def __init__(self, spec):
         import keras
@@ -39,14 +39,14 @@ class Ours:
         from bms_keras import experiment
 
         config = configured(spec)
-        shape = (config.data.resolution,) * 2 + (config.data.channels,)
         with tempfile.TemporaryDirectory() as folder:
-            config.data.source = _noise_images(shape, config.batch_size, folder)
-            self.model = experiment.build(config).model
-        self.x = batch(shape, config.batch_size)
-        if "policy" in spec:
-            assert self.model.generator.layers[0].dtype_policy.name == spec["policy"]
-        self.keras = keras
+            if config.data.resolution:
+                shape = (config.data.resolution,) * 2 + (config.data.channels,)
+                config.data.source = _noise_images(shape, config.batch_size, folder)
+            built = experiment.build(config)
+        self.keras, self.model = keras, built.model
+        self.points = None if config.data.resolution else built.data
+        self.x = self.points.batch(0) if self.points else batch(shape, config.batch_size)
         if spec.get("write"):
             np.savez(spec["write"], **_arrays(self.model))
 
@@ -68,7 +68,11 @@ class Ours:
         return values
 
     def step(self):
-        logs = self.model.train_on_batch(self.x, return_dict=True)
+        if self.points:
+            x = self.points.batches(0, 200)
+            logs = self.model.fit(x, steps_per_epoch=200, verbose=0, shuffle=False).history
+        else:
+            logs = self.model.train_on_batch(self.x, return_dict=True)
         assert np.isfinite(list(logs.values())).all()
 
 
