@@ -1,157 +1,142 @@
-"""What a step costs: time and peak memory, ours beside those that others would write.
+"""What a step of training costs, beside three baselines.
 
-    python benchmarks/step.py --data=standard_cnn:16 --out=results/step.json
-    python benchmarks/step.py --data=standard_cnn:64 --data=dcgan64:16 --rounds=3
+    pip install -e '.[benchmarks]'
+    python benchmarks/step.py --out=results/step.json
+    python benchmarks/step.py --networks=dcgan64 --batch_size=64 --threads=2 --clock=wall
 
-Each side is a process of its own (`step_sides.py`) with the same networks, weights and data: our
-step with `gradient` "selected" and "all"; a train_step as a Keras user writes it, with
-`keras.layers.SpectralNormalization` and all T samples under the tape; the same in PyTorch, where it
-is installed. Before anything is timed, all sides must give the same losses of every player on the
-same input (with equal noise for the T samples: batch statistics then do not depend on how many pass
-at a time). The sides take turns, one step each, so that noise hits all of them. Memory is the
-largest resident set of the process less that before its first step. The last line is a JSON object:
-ratios of medians, ours over the other's, so below 1 is better; with the quartiles of the rounds.
+`selected` is the default, the gradient through the samples that equation 7 picks. The baselines:
+
+(a) `all`, our own `gradient="all"`;
+(b) `plain Keras`, equation 7 as a user would write it (plain_keras.py);
+(c) `PyTorch`, the same networks and step as its users write them (plain_torch.py).
+
+All sides take the gradient of equation 7 to the letter (`critic_to_recognition=True`), so that
+`all` and both others decode once; rows with "z stops" are our default, which keeps the critic's
+gradient from R, and for which `all` and PyTorch decode twice as ours does.
+
+Each side is a process of its own; they take turns; see timing.py for what is timed. Before that,
+each must compute the same losses from the same weights, data and noise (G by its moving statistics
+there: batches of other samples have other statistics; in what is timed it trains as usual). Memory
+is the peak of the whole process, and its growth since before the first step. The last line is a
+JSON object of ratios (medians over the rounds): below 1 is better.
 """
 
-import json
+import contextlib
+import importlib.util
 import pathlib
-import subprocess
 import sys
 import tempfile
 
 import numpy as np
 from absl import app, flags
-from report import machine
+from timing import Side, agree, ratio, table, take_turns, write
 
-DATA = flags.DEFINE_multi_string("data", ["standard_cnn:16"], "NETWORKS:BATCH, several times.")
-SAMPLES = flags.DEFINE_list("samples", ["1", "10", "30"], "The T of the hybrids.")
-ROUNDS = flags.DEFINE_integer("rounds", 7, "Steps of each side that are timed.", 3)
-OUT = flags.DEFINE_string("out", None, "Where the JSON goes, beside the screen.")
-SIDES = pathlib.Path(__file__).with_name("step_sides.py")
-TOLERANCE = 2e-3  # of a loss: float32 sums over thousands of numbers, in another order
+NETWORKS = flags.DEFINE_enum("networks", "standard_cnn", ["standard_cnn", "dcgan64"], "Networks.")
+BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "Images a step.", 1)
+GROUPS = flags.DEFINE_list("groups", ["t10", "t30", "gan", "stops"], "Which comparisons to make.")
+SIDES = pathlib.Path(__file__).parent / "sides.py"
+CONFIGS = {
+    "standard_cnn": ("cifar10", {}),
+    "dcgan64": ("celeba64", {"data.resolution": 64, "data.channels": 3}),
+}
+# A group's sides: name, kind of side, method, T, fields of the config. They are timed together.
+LETTER = {"objective.critic_to_recognition": True}
+ALL = LETTER | {"gradient": "all"}
+SIDES_OF = {
+    "t10": (
+        ("selected T=10", "ours", "bms_vae_gan", 10, LETTER),
+        ("all T=10", "ours", "bms_vae_gan", 10, ALL),
+        ("plain Keras T=10", "keras", "bms_vae_gan", 10, LETTER),
+        ("PyTorch T=10", "torch", "bms_vae_gan", 10, LETTER),
+    ),
+    "t30": (
+        ("selected T=30", "ours", "bms_vae_gan", 30, LETTER),
+        ("all T=30", "ours", "bms_vae_gan", 30, ALL),
+        ("alpha-GAN + SN", "ours", "alpha_gan_sn", 1, LETTER),
+        ("PyTorch alpha-GAN + SN", "torch", "alpha_gan_sn", 1, LETTER),
+    ),
+    "gan": (("SN-GAN", "ours", "sn_gan", 1, {}), ("PyTorch SN-GAN", "torch", "sn_gan", 1, {})),
+    "stops": (
+        ("selected T=10, z stops", "ours", "bms_vae_gan", 10, {}),
+        ("all T=10, z stops", "ours", "bms_vae_gan", 10, {"gradient": "all"}),
+        ("alpha-GAN + SN, z stops", "ours", "alpha_gan_sn", 1, {}),
+        ("PyTorch alpha-GAN + SN, z stops", "torch", "alpha_gan_sn", 1, {}),
+    ),
+}
+RATIOS = {  # by name: ours, the baseline, the target
+    "t10_selected_over_all": ("selected T=10", "all T=10", 0.65),
+    "t30_selected_over_all": ("selected T=30", "all T=30", 0.45),
+    "t10_over_plain_keras": ("selected T=10", "plain Keras T=10", 0.6),
+    "t10_over_pytorch": ("selected T=10", "PyTorch T=10", None),
+    "t1_over_pytorch": ("alpha-GAN + SN", "PyTorch alpha-GAN + SN", 1.0),
+    "sn_gan_over_pytorch": ("SN-GAN", "PyTorch SN-GAN", 1.0),
+    "t10_selected_over_all_z_stops": ("selected T=10, z stops", "all T=10, z stops", 0.65),
+    "t1_over_pytorch_z_stops": (
+        "alpha-GAN + SN, z stops",
+        "PyTorch alpha-GAN + SN, z stops",
+        1.0,
+    ),
+}
 
 
-class Side:
-    """A process that plays one side's steps when told to."""
-
-    def __init__(self, side, method, networks, batch, samples, folder):
-        self.name = f"{method} T={samples} {side}"
-        self.seconds = []
-        arguments = (side, method, networks, str(batch), str(samples), folder)
-        self.process = subprocess.Popen(
-            [sys.executable, str(SIDES), *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
+def compared(group, folder):
+    """Times a group; returns for each side its seconds, one a round, and its memory."""
+    config, fields = CONFIGS[NETWORKS.value]
+    sides, expected = {}, {}
+    for name, kind, method, samples, own in SIDES_OF[group]:
+        if kind == "torch" and not importlib.util.find_spec("torch"):
+            print(f"{name} is left out: pip install torch", file=sys.stderr)
+            continue
+        print(f"{group}: {name} ...", file=sys.stderr, flush=True)
+        fields = {"samples": samples, "batch_size": BATCH_SIZE.value, **CONFIGS[NETWORKS.value][1]}
+        spec = {"side": kind, "config": config, "method": method, "set": fields | own}
+        key = "gan" if method == "sn_gan" else "hybrid"
+        side = Side(
+            SIDES, spec | {"weights": f"{folder}/{key}.npz", "write": f"{folder}/{key}.npz"}
         )
-        self.losses = self._answer()
-
-    def step(self):
-        self.process.stdin.write("step\n")
-        self.process.stdin.flush()
-        return self._answer()
-
-    def close(self):
-        """Ends the process; returns its peak memory in MB."""
-        self.process.stdin.write("end\n")
-        self.process.stdin.flush()
-        memory = self._answer()
-        self.process.wait()
-        return memory
-
-    def _answer(self):
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"{self.name} ended before its answer")
-        return json.loads(line)
+        values = side.ask("check")
+        agree(name, values, expected.setdefault((method, samples), values))
+        sides[name] = side
+    take_turns(sides)
+    rows = {}
+    for name, side in sides.items():
+        peak, before = side.close()
+        rows[name] = {
+            "seconds": [round(s, 4) for s in side.seconds],
+            "peak_mib": round(peak),
+            "growth_mib": round(peak - before),
+        }
+    return rows
 
 
-def compare(sides):
-    """Times sides in turns; returns for each its seconds by round and its peak memory."""
-    first = sides[0]
-    for side in sides[1:]:
-        for player, loss in first.losses.items():
-            other = side.losses[player]
-            if abs(loss - other) > TOLERANCE * max(1, abs(loss)):
-                raise AssertionError(f"{player}: {first.name} {loss}, {side.name} {other}")
-    for _ in range(2):  # compiles, allocates
-        for side in sides:
-            side.step()
-    seconds = np.array([[side.step() for side in sides] for _ in range(ROUNDS.value)])
-    measured = {}
-    for i, side in enumerate(sides):
-        low, median, high = np.percentile(seconds[:, i], (25, 50, 75)).round(4).tolist()
-        measured[side.name] = {"seconds": median, "quartiles": [low, high], "MB": side.close()}
-        print(f"{side.name}: {measured[side.name]}", flush=True)
-    return seconds, measured
-
-
-def ratio(seconds, ours, theirs):
-    """Ratio of the medians, and the quartiles of the ratio round by round."""
-    rounds = seconds[:, ours] / seconds[:, theirs]
-    value = np.median(seconds[:, ours]) / np.median(seconds[:, theirs])
+def shown(name, row):
+    low, middle, high = np.percentile(row["seconds"], (25, 50, 75))
     return {
-        "ratio": round(float(value), 3),
-        "quartiles": np.percentile(rounds, (25, 75)).round(3).tolist(),
+        "side": name,
+        "s a step": f"{middle:.3f} ({low:.3f} to {high:.3f})",
+        "peak MiB": row["peak_mib"],
+        "of which for the steps": row["growth_mib"],
     }
-
-
-def has_torch():
-    return (
-        subprocess.run([sys.executable, "-c", "import torch"], capture_output=True).returncode == 0
-    )
-
-
-def run(networks, batch, folder):
-    """All comparisons on one kind of networks and batch size."""
-    ratios, sides, memory = {}, {}, {}
-    torch = ["torch"] if has_torch() else []
-    if not torch:
-        print("PyTorch is not installed: its sides are left out", file=sys.stderr)
-    for method, key in (("sn_gan", "sn_gan"), ("bms_vae_gan", "alpha_gan_sn")):
-        names = ["selected", "plain", *torch]
-        seconds, measured = compare([Side(n, method, networks, batch, 1, folder) for n in names])
-        sides |= measured
-        for i, name in enumerate(names[1:], 1):
-            ratios[f"t1_{key}_over_{name}"] = ratio(seconds, 0, i)
-    memory["1"] = measured["bms_vae_gan T=1 selected"]["MB"]
-    for samples in (int(text) for text in SAMPLES.value if text != "1"):
-        names = ["selected", "all", "plain"]
-        args = ("bms_vae_gan", networks, batch, samples, folder)
-        seconds, measured = compare([Side(name, *args) for name in names])
-        sides |= measured
-        for i, name in enumerate(names[1:], 1):
-            ratios[f"t{samples}_selected_over_{name}"] = ratio(seconds, 0, i)
-        memory[samples] = measured[f"bms_vae_gan T={samples} selected"]["MB"]
-        ratios[f"t{samples}_memory_over_t1"] = {"ratio": round(memory[samples] / memory["1"], 3)}
-    return {"ratios": ratios, "sides": sides}
-
-
-def headline(ratios):
-    """The five numbers that stand for the whole, as far as they were measured."""
-    names = {
-        "t10_selected_over_all": "t10_selected_over_all",
-        "t30_selected_over_all": "t30_selected_over_all",
-        "t30_memory_over_t1": "t30_memory_over_t1",
-        "t10_over_plain_keras": "t10_selected_over_plain",
-        "t1_over_pytorch": "t1_alpha_gan_sn_over_torch",
-    }
-    return {name: ratios[key]["ratio"] for name, key in names.items() if key in ratios}
 
 
 def main(_):
-    record = {"machine": machine(1)}
-    with tempfile.TemporaryDirectory() as folder:
-        for data in DATA.value:
-            networks, _, batch = data.partition(":")
-            record[data] = run(networks, int(batch), folder)
-            for name, values in record[data]["ratios"].items():
-                print(f"| {data} | {name} | {values['ratio']} | {values.get('quartiles', '')} |")
-    if OUT.value:
-        path = pathlib.Path(OUT.value)
-        before = json.loads(path.read_text()) if path.exists() else {}
-        path.write_text(json.dumps(before | record, indent=1) + "\n")
-    print(json.dumps(headline(record[DATA.value[0]]["ratios"]) | record))
+    rows = {}
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(KeyboardInterrupt):
+        for group in GROUPS.value:
+            rows |= compared(group, folder)
+            print(table([shown(name, row) for name, row in rows.items()]), flush=True)
+    record = {"networks": NETWORKS.value, "batch_size": BATCH_SIZE.value, "sides": rows}
+    spreads = {}
+    for name, (ours, theirs, target) in RATIOS.items():
+        if ours in rows and theirs in rows:
+            record[name], *quartiles = ratio(rows[ours]["seconds"], rows[theirs]["seconds"])
+            spreads[name] = {"quartiles": quartiles, "target": target}
+    if "selected T=30" in rows:
+        for key in ("peak", "growth"):
+            many, one = (rows[n][f"{key}_mib"] for n in ("selected T=30", "alpha-GAN + SN"))
+            record[f"t30_memory_{key}_over_t1"] = round(many / one, 3)
+        record["t30_memory_over_t1"] = record.pop("t30_memory_peak_over_t1")
+    write(record | {"spread": spreads})
 
 
 if __name__ == "__main__":
