@@ -51,8 +51,9 @@ class _ToTensorBoard(_EverySteps):
 
     def writer(self, step):
         """The folder's writer; one that is new hides what a lost run wrote from this step on."""
-        if self.folder not in _WRITERS:  # tensorboardX names files by the second: add what differs
-            suffix = f".{os.getpid()}.{next(_COUNT)}"
+        if self.folder not in _WRITERS:
+            # tensorboardX names files by the second: add what differs, and sorts as written.
+            suffix = f".{os.getpid()}.{next(_COUNT):06}"
             _WRITERS[self.folder] = SummaryWriter(
                 self.folder, purge_step=step, flush_secs=10, filename_suffix=suffix
             )

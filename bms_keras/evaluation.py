@@ -41,6 +41,9 @@ def evaluate(
         metrics.get(name)
     folder = Workdir(workdir)
     config, built, step = _load(folder, which)
+    models = {config.method: built.model}
+    for path in compare:
+        models |= _other(Workdir(path), config, models)
     if onnx_dir:
         onnx.export(built.model, onnx_dir)
     if web_dir:
@@ -53,9 +56,6 @@ def evaluate(
     numbers = metrics.measure(names, built.model, built.data, measured)
     board.evaluated(folder.tensorboard, numbers, step)
     record |= numbers
-    models = {config.method: built.model}
-    for path in compare:
-        models |= _other(Workdir(path), config, models)
     drawn, shares = pictures.of_comparison(models, built.data, names)
     pictures.save(drawn, folder)
     record |= shares

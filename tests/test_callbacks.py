@@ -137,9 +137,11 @@ def test_a_stop_at_the_end_of_an_epoch_lets_the_others_act(tmp_path):
 
 
 def test_a_new_writer_hides_what_a_lost_run_wrote(tmp_path):
-    for values in ((1, 2, 3), (2, 3, 4)):  # killed after step 3, gone on with from step 1
-        for step in values:
-            scalars = callbacks.Scalars(tmp_path / "tensorboard")
-            scalars.act(step, {"loss": 10.0 * len(values) + values[0]})
+    """Twelve times in a second: killed after three steps, gone on with from the first of them."""
+    for first in range(1, 13):
+        for step in range(first, first + 3):
+            callbacks.Scalars(tmp_path / "tensorboard").act(step, {"loss": float(first)})
         callbacks.close(tmp_path / "tensorboard")
-    assert [event.step for event in read(tmp_path).Scalars("loss")] == [1, 2, 3, 4]
+    events = read(tmp_path).Scalars("loss")
+    assert [event.step for event in events] == list(range(1, 15))
+    assert [event.value for event in events] == [*range(1, 13), 12, 12]
