@@ -18,22 +18,24 @@ equation 7 as it stands (`critic_to_recognition=True`), where all of them decode
 Each side is a process of its own; they take turns; see timing.py for what is timed. Before that,
 each must compute the same losses from the same weights, data and noise (G by its moving statistics
 there: batches of other samples have other statistics; in what is timed it trains as usual). Memory
-is the peak of the whole process, and its growth since before the first step. The last line is a
-JSON object of ratios (medians over the rounds): below 1 is better.
+is the peak of the whole process, and its growth since before the first step. `--groups` measures
+some of the comparisons, and `--out` keeps the others. The last line is a JSON object of ratios
+(medians over the rounds): below 1 is better.
 """
 
 import importlib.util
+import json
 import pathlib
 import sys
 import tempfile
 
 import numpy as np
 from absl import app, flags
-from timing import Side, agree, ratio, table, take_turns, write
+from timing import CLOCK, OUT, THREADS, Side, agree, ratio, table, take_turns, write
 
 NETWORKS = flags.DEFINE_enum("networks", "standard_cnn", ["standard_cnn", "dcgan64"], "Networks.")
 BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "Images a step.", 1)
-GROUPS = flags.DEFINE_list("groups", ["t10", "t30", "gan", "letter"], "Which comparisons to make.")
+GROUPS = flags.DEFINE_list("groups", ["t10", "t30", "t1", "letter"], "Which comparisons to make.")
 SIDES = pathlib.Path(__file__).parent / "sides.py"
 CONFIGS = {
     "standard_cnn": ("cifar10", {}),
@@ -53,10 +55,15 @@ SIDES_OF = {
     "t30": (
         ("selected T=30", "ours", BMS, 30, {}),
         ("all T=30", "ours", BMS, 30, ALL),
+    ),
+    "t1": (
         ("alpha-GAN + SN", "ours", "alpha_gan_sn", 1, {}),
         ("PyTorch alpha-GAN + SN", "torch", "alpha_gan_sn", 1, {}),
+        ("PyTorch alpha-GAN + SN, channels last", "torch_nhwc", "alpha_gan_sn", 1, {}),
+        ("SN-GAN", "ours", "sn_gan", 1, {}),
+        ("PyTorch SN-GAN", "torch", "sn_gan", 1, {}),
+        ("PyTorch SN-GAN, channels last", "torch_nhwc", "sn_gan", 1, {}),
     ),
-    "gan": (("SN-GAN", "ours", "sn_gan", 1, {}), ("PyTorch SN-GAN", "torch", "sn_gan", 1, {})),
     "letter": (
         ("selected T=10, to the letter", "ours", BMS, 10, LETTER),
         ("all T=10, to the letter", "ours", BMS, 10, LETTER | ALL),
@@ -72,6 +79,12 @@ _COMPARED = {  # by name: ours, the baseline, the target
     "t10_over_pytorch": ("selected T=10", "PyTorch T=10", None),
     "t1_over_pytorch": ("alpha-GAN + SN", "PyTorch alpha-GAN + SN", 1.0),
     "sn_gan_over_pytorch": ("SN-GAN", "PyTorch SN-GAN", 1.0),
+    "t1_over_pytorch_channels_last": (
+        "alpha-GAN + SN",
+        "PyTorch alpha-GAN + SN, channels last",
+        None,
+    ),
+    "sn_gan_over_pytorch_channels_last": ("SN-GAN", "PyTorch SN-GAN, channels last", None),
 }
 RATIOS = _COMPARED | {
     f"{name}_to_the_letter": (f"{ours}, to the letter", f"{theirs}, to the letter", target)
@@ -84,7 +97,7 @@ def compared(group, folder):
     config, shape = CONFIGS[NETWORKS.value]
     sides, expected = {}, {}
     for name, kind, method, samples, own in SIDES_OF[group]:
-        if kind == "torch" and not importlib.util.find_spec("torch"):
+        if kind.startswith("torch") and not importlib.util.find_spec("torch"):
             print(f"{name} is left out: pip install torch", file=sys.stderr)
             continue
         print(f"{group}: {name} ...", file=sys.stderr, flush=True)
@@ -127,15 +140,23 @@ def summary(rows):
         if ours in rows and theirs in rows:
             record[name], *quartiles = ratio(rows[ours]["seconds"], rows[theirs]["seconds"])
             spreads[name] = {"quartiles": quartiles, "target": target}
-    if "selected T=30" in rows:
+    if {"selected T=30", "alpha-GAN + SN"} <= set(rows):
         for name, key in (("memory", "peak_mib"), ("memory_growth", "growth_mib")):
             many, one = rows["selected T=30"][key], rows["alpha-GAN + SN"][key]
             record[f"t30_{name}_over_t1"] = round(many / one, 3)
     return record | {"spread": spreads}
 
 
+def known():
+    """What `--out` has of other groups already, if it was measured in the same way."""
+    out = pathlib.Path(OUT.value or "")
+    record = json.loads(out.read_text()) if out.is_file() else {}
+    way = (NETWORKS, BATCH_SIZE, THREADS, CLOCK)
+    return record["sides"] if all(record.get(f.name) == f.value for f in way) else {}
+
+
 def main(_):
-    rows = {}
+    rows = known()
     with tempfile.TemporaryDirectory() as folder:
         for group in GROUPS.value:
             rows |= compared(group, folder)
