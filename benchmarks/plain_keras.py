@@ -1,7 +1,8 @@
 """Baseline (b) of step.py: equation 7 as a competent user of Keras would write it.
 
-T samples are tiled into one batch, `keras.layers.SpectralNormalization` wraps the critic's layers,
-and `train_step` holds a `tf.GradientTape` for each player.
+T samples are tiled into one batch and decoded once, `keras.layers.SpectralNormalization` wraps the
+critic's layers, and `train_step` holds a `tf.GradientTape` for each player. Where the critic's
+gradient stops at z, R's gradient is taken from another loss than G's, by the same tape.
 """
 
 import keras
@@ -10,13 +11,13 @@ import tensorflow as tf
 
 
 class PlainBMSVAEGAN(keras.Model):
-    """R, G, D_I and D_L; `lambda_` and `margins` as in `bms_keras`."""
+    """R, G, D_I and D_L; `objective` as in the configs of `bms_keras`."""
 
-    def __init__(self, recognition, generator, image_critic, latent_critic, samples, lambda_, a, b):
+    def __init__(self, recognition, generator, image_critic, latent_critic, samples, objective):
         super().__init__()
         self.recognition, self.generator = recognition, generator
         self.image_critic, self.latent_critic = image_critic, latent_critic
-        self.samples, self.lambda_, self.a, self.b = samples, lambda_, a, b
+        self.samples, self.objective = samples, objective
         self.latent_dim = generator.input_shape[-1]
         self.training = True
         self.adam = [keras.optimizers.Adam(2e-4, 0.0, 0.9) for _ in range(3)]
@@ -43,12 +44,15 @@ class PlainBMSVAEGAN(keras.Model):
         divergence = -tf.reduce_mean(self.latent_critic(z))
         fake = self.generator(self.noise(tf.shape(x)[0]), training=self.training)
         prior = tf.reduce_mean(self.critic(fake))
-        return self.lambda_ * best + divergence - least_realistic - prior
+        seen_by_recognition = self.objective.lambda_ * best + divergence
+        loss = seen_by_recognition - least_realistic - prior
+        return loss, loss if self.objective.critic_to_recognition else seen_by_recognition
 
     def image_critic_loss(self, x):
+        a, b = self.objective.margins
         fake = self.generator(self.noise(tf.shape(x)[0]), training=self.training)
         real, fake = self.critic(x), self.critic(tf.stop_gradient(fake))
-        return tf.reduce_mean(tf.nn.relu(self.a - real)) + tf.reduce_mean(tf.nn.relu(self.b + fake))
+        return tf.reduce_mean(tf.nn.relu(a - real)) + tf.reduce_mean(tf.nn.relu(b + fake))
 
     def latent_critic_loss(self, x):
         q = self.latent_critic(self.posterior(x, 1))
@@ -57,18 +61,24 @@ class PlainBMSVAEGAN(keras.Model):
 
     def train_step(self, data):
         x = data[0]
-        turns = (
-            (self.generator_loss, [self.recognition, self.generator]),
-            (self.image_critic_loss, [self.image_critic]),
-            (self.latent_critic_loss, [self.latent_critic]),
-        )
-        logs = {}
-        for adam, (loss, networks) in zip(self.adam, turns, strict=True):
-            variables = [v for network in networks for v in network.trainable_variables]
+        G, R = self.generator.trainable_variables, self.recognition.trainable_variables
+        with tf.GradientTape(persistent=True) as tape:
+            loss, of_recognition = self.generator_loss(x)
+        if loss is of_recognition:
+            gradients = tape.gradient(loss, G + R)
+        else:
+            gradients = tape.gradient(loss, G) + tape.gradient(of_recognition, R)
+        del tape
+        self.adam[0].apply_gradients(zip(gradients, G + R, strict=True))
+        logs = {"generator_loss": loss}
+        turns = ((self.image_critic_loss, self.image_critic),)
+        turns += ((self.latent_critic_loss, self.latent_critic),)
+        for adam, (of_critic, critic) in zip(self.adam[1:], turns, strict=True):
             with tf.GradientTape() as tape:
-                value = loss(x)
-            adam.apply_gradients(zip(tape.gradient(value, variables), variables, strict=True))
-            logs[loss.__name__] = value
+                loss = of_critic(x)
+            variables = critic.trainable_variables
+            adam.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+            logs[of_critic.__name__] = loss
         return logs
 
 
@@ -81,10 +91,7 @@ def build(networks, config):
         normalized = isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense))
         wrapped.append(keras.layers.SpectralNormalization(fresh) if normalized else fresh)
     networks = networks | {"image_critic": keras.Sequential(wrapped)}
-    a, b = config.objective.margins
-    model = PlainBMSVAEGAN(
-        **networks, samples=config.samples, lambda_=config.objective.lambda_, a=a, b=b
-    )
+    model = PlainBMSVAEGAN(**networks, samples=config.samples, objective=config.objective)
     model.compile()
     return model
 
@@ -108,8 +115,12 @@ class Plain:
     def check(self):
         model, noise = self.model, self.model.noise
         model.training, model.noise = False, self.noise
-        losses = [model.generator_loss, model.image_critic_loss, model.latent_critic_loss]
-        values = {loss.__name__: float(loss(tf.constant(self.x))) for loss in losses}
+        x = tf.constant(self.x)
+        values = {
+            "generator_loss": float(model.generator_loss(x)[0]),
+            "image_critic_loss": float(model.image_critic_loss(x)),
+            "latent_critic_loss": float(model.latent_critic_loss(x)),
+        }
         model.training, model.noise = True, noise
         return values
 

@@ -183,12 +183,19 @@ class Torch:
         x_i = self.generator(z)
         distance = (self.x.repeat(T, 1, 1, 1) - x_i).abs().mean((1, 2, 3))
         best = distance.view(T, -1).amin(0).mean()
-        if not self.spec["critic_to_recognition"]:
-            x_i = self.generator(z.detach())
         least_realistic = self.critic(x_i).view(T, -1).amin(0).mean()
         divergence = -self.latent_critic(z).mean()
         prior = self.critic(self.generated()).mean()
-        return self.spec["lambda_"] * best + divergence - least_realistic - prior
+        seen_by_recognition = self.spec["lambda_"] * best + divergence
+        loss = seen_by_recognition - least_realistic - prior
+        if torch.is_grad_enabled() and not self.spec["critic_to_recognition"]:
+            self.backward_to_recognition(seen_by_recognition)
+        return loss
+
+    def backward_to_recognition(self, loss):
+        """R's gradient where the critic's stops at z; G's is taken from the whole loss."""
+        weights = list(self.recognition.parameters())
+        self.own = torch.autograd.grad(loss, weights, retain_graph=True)
 
     def image_critic_loss(self):
         a, b = self.spec["margins"]
@@ -221,5 +228,12 @@ class Torch:
                 for p in other.param_groups[0]["params"]:
                     p.requires_grad_(other is optimizer)
             optimizer.zero_grad()
-            loss().backward()
+            self.own = None
+            value = loss()
+            if self.own is None:
+                value.backward()
+            else:
+                value.backward(inputs=list(self.generator.parameters()))
+                for p, gradient in zip(self.recognition.parameters(), self.own, strict=True):
+                    p.grad = gradient
             optimizer.step()

@@ -2,12 +2,11 @@
 
     python benchmarks/sides.py SPEC
 
-SPEC is JSON: `side` (ours, keras, torch), `config` and `method`, `set` (fields of the config),
-`weights` (a file that the first side of ours writes and all others start from). The data is noise
-of the config's shape: time does not depend on it.
+SPEC is JSON: `side` (ours, keras, torch, or torch_nhwc with channels last), `config` and `method`,
+`set` (fields of the config), `weights` (a file that the first side of ours writes and all others
+start from). The data is noise of the config's shape: time does not depend on it.
 """
 
-import json
 import os
 import pathlib
 import sys
@@ -146,7 +145,7 @@ def _plain_torch(spec, weights):
         "margins": objective.margins,
         "critic_to_recognition": objective.get("critic_to_recognition"),
         "method": spec["method"],
-        "channels_last": spec.get("channels_last", False),
+        "channels_last": spec["side"] == "torch_nhwc",
     }
     arrays = {name: [layers[i] for i in sorted(layers)] for name, layers in by_layer.items()}
     known = lambda *shape: noise(*shape, latent_dim=size["latent_dim"])  # noqa: E731
@@ -158,10 +157,9 @@ def make(spec):
         return Ours(spec)
     with np.load(spec["weights"]) as file:
         weights = dict(file)
-    return {"keras": _plain_keras, "torch": _plain_torch}[spec["side"]](spec, weights)
+    return (_plain_keras if spec["side"] == "keras" else _plain_torch)(spec, weights)
 
 
 if __name__ == "__main__":
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    json.loads(sys.argv[1])
     serve(make)

@@ -10,30 +10,32 @@
 (b) `plain Keras`, equation 7 as a user would write it (plain_keras.py);
 (c) `PyTorch`, the same networks and step as its users write them (plain_torch.py).
 
-All sides take the gradient of equation 7 to the letter (`critic_to_recognition=True`), so that
-`all` and both others decode once; rows with "z stops" are our default, which keeps the critic's
-gradient from R, and for which `all` and PyTorch decode twice as ours does.
+All sides take the same gradient. By default the critic's does not reach R: `all` decodes all T
+samples twice then, as `selected` decodes both of the picked ones; Keras and PyTorch decode them
+once and take R's gradient and G's of two losses, which costs a third less. "To the letter" is
+equation 7 as it stands (`critic_to_recognition=True`), where all of them decode once.
 
 Each side is a process of its own; they take turns; see timing.py for what is timed. Before that,
 each must compute the same losses from the same weights, data and noise (G by its moving statistics
 there: batches of other samples have other statistics; in what is timed it trains as usual). Memory
-is the peak of the whole process, and its growth since before the first step. The last line is a
-JSON object of ratios (medians over the rounds): below 1 is better.
+is the peak of the whole process, and its growth since before the first step. `--groups` measures
+some of the comparisons, and `--out` keeps the others. The last line is a JSON object of ratios
+(medians over the rounds): below 1 is better.
 """
 
-import contextlib
 import importlib.util
+import json
 import pathlib
 import sys
 import tempfile
 
 import numpy as np
 from absl import app, flags
-from timing import Side, agree, ratio, table, take_turns, write
+from timing import CLOCK, OUT, THREADS, Side, agree, ratio, table, take_turns, write
 
 NETWORKS = flags.DEFINE_enum("networks", "standard_cnn", ["standard_cnn", "dcgan64"], "Networks.")
 BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "Images a step.", 1)
-GROUPS = flags.DEFINE_list("groups", ["t10", "t30", "gan", "stops"], "Which comparisons to make.")
+GROUPS = flags.DEFINE_list("groups", ["t10", "t30", "t1", "letter"], "Which comparisons to make.")
 SIDES = pathlib.Path(__file__).parent / "sides.py"
 CONFIGS = {
     "standard_cnn": ("cifar10", {}),
@@ -41,54 +43,65 @@ CONFIGS = {
 }
 # A group's sides: name, kind of side, method, T, fields of the config. They are timed together.
 LETTER = {"objective.critic_to_recognition": True}
-ALL = LETTER | {"gradient": "all"}
+ALL = {"gradient": "all"}
+BMS = "bms_vae_gan"
 SIDES_OF = {
     "t10": (
-        ("selected T=10", "ours", "bms_vae_gan", 10, LETTER),
-        ("all T=10", "ours", "bms_vae_gan", 10, ALL),
-        ("plain Keras T=10", "keras", "bms_vae_gan", 10, LETTER),
-        ("PyTorch T=10", "torch", "bms_vae_gan", 10, LETTER),
+        ("selected T=10", "ours", BMS, 10, {}),
+        ("all T=10", "ours", BMS, 10, ALL),
+        ("plain Keras T=10", "keras", BMS, 10, {}),
+        ("PyTorch T=10", "torch", BMS, 10, {}),
     ),
     "t30": (
-        ("selected T=30", "ours", "bms_vae_gan", 30, LETTER),
-        ("all T=30", "ours", "bms_vae_gan", 30, ALL),
-        ("alpha-GAN + SN", "ours", "alpha_gan_sn", 1, LETTER),
-        ("PyTorch alpha-GAN + SN", "torch", "alpha_gan_sn", 1, LETTER),
+        ("selected T=30", "ours", BMS, 30, {}),
+        ("all T=30", "ours", BMS, 30, ALL),
     ),
-    "gan": (("SN-GAN", "ours", "sn_gan", 1, {}), ("PyTorch SN-GAN", "torch", "sn_gan", 1, {})),
-    "stops": (
-        ("selected T=10, z stops", "ours", "bms_vae_gan", 10, {}),
-        ("all T=10, z stops", "ours", "bms_vae_gan", 10, {"gradient": "all"}),
-        ("alpha-GAN + SN, z stops", "ours", "alpha_gan_sn", 1, {}),
-        ("PyTorch alpha-GAN + SN, z stops", "torch", "alpha_gan_sn", 1, {}),
+    "t1": (
+        ("alpha-GAN + SN", "ours", "alpha_gan_sn", 1, {}),
+        ("PyTorch alpha-GAN + SN", "torch", "alpha_gan_sn", 1, {}),
+        ("PyTorch alpha-GAN + SN, channels last", "torch_nhwc", "alpha_gan_sn", 1, {}),
+        ("SN-GAN", "ours", "sn_gan", 1, {}),
+        ("PyTorch SN-GAN", "torch", "sn_gan", 1, {}),
+        ("PyTorch SN-GAN, channels last", "torch_nhwc", "sn_gan", 1, {}),
+    ),
+    "letter": (
+        ("selected T=10, to the letter", "ours", BMS, 10, LETTER),
+        ("all T=10, to the letter", "ours", BMS, 10, LETTER | ALL),
+        ("plain Keras T=10, to the letter", "keras", BMS, 10, LETTER),
+        ("alpha-GAN + SN, to the letter", "ours", "alpha_gan_sn", 1, LETTER),
+        ("PyTorch alpha-GAN + SN, to the letter", "torch", "alpha_gan_sn", 1, LETTER),
     ),
 }
-RATIOS = {  # by name: ours, the baseline, the target
+_COMPARED = {  # by name: ours, the baseline, the target
     "t10_selected_over_all": ("selected T=10", "all T=10", 0.65),
     "t30_selected_over_all": ("selected T=30", "all T=30", 0.45),
     "t10_over_plain_keras": ("selected T=10", "plain Keras T=10", 0.6),
     "t10_over_pytorch": ("selected T=10", "PyTorch T=10", None),
     "t1_over_pytorch": ("alpha-GAN + SN", "PyTorch alpha-GAN + SN", 1.0),
     "sn_gan_over_pytorch": ("SN-GAN", "PyTorch SN-GAN", 1.0),
-    "t10_selected_over_all_z_stops": ("selected T=10, z stops", "all T=10, z stops", 0.65),
-    "t1_over_pytorch_z_stops": (
-        "alpha-GAN + SN, z stops",
-        "PyTorch alpha-GAN + SN, z stops",
-        1.0,
+    "t1_over_pytorch_channels_last": (
+        "alpha-GAN + SN",
+        "PyTorch alpha-GAN + SN, channels last",
+        None,
     ),
+    "sn_gan_over_pytorch_channels_last": ("SN-GAN", "PyTorch SN-GAN, channels last", None),
+}
+RATIOS = _COMPARED | {
+    f"{name}_to_the_letter": (f"{ours}, to the letter", f"{theirs}, to the letter", target)
+    for name, (ours, theirs, target) in _COMPARED.items()
 }
 
 
 def compared(group, folder):
     """Times a group; returns for each side its seconds, one a round, and its memory."""
-    config, fields = CONFIGS[NETWORKS.value]
+    config, shape = CONFIGS[NETWORKS.value]
     sides, expected = {}, {}
     for name, kind, method, samples, own in SIDES_OF[group]:
-        if kind == "torch" and not importlib.util.find_spec("torch"):
+        if kind.startswith("torch") and not importlib.util.find_spec("torch"):
             print(f"{name} is left out: pip install torch", file=sys.stderr)
             continue
         print(f"{group}: {name} ...", file=sys.stderr, flush=True)
-        fields = {"samples": samples, "batch_size": BATCH_SIZE.value, **CONFIGS[NETWORKS.value][1]}
+        fields = {"samples": samples, "batch_size": BATCH_SIZE.value, **shape}
         spec = {"side": kind, "config": config, "method": method, "set": fields | own}
         key = "gan" if method == "sn_gan" else "hybrid"
         side = Side(
@@ -119,24 +132,36 @@ def shown(name, row):
     }
 
 
-def main(_):
-    rows = {}
-    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(KeyboardInterrupt):
-        for group in GROUPS.value:
-            rows |= compared(group, folder)
-            print(table([shown(name, row) for name, row in rows.items()]), flush=True)
+def summary(rows):
+    """The record of what was measured: sides, ratios, and the ratios' spread and targets."""
     record = {"networks": NETWORKS.value, "batch_size": BATCH_SIZE.value, "sides": rows}
     spreads = {}
     for name, (ours, theirs, target) in RATIOS.items():
         if ours in rows and theirs in rows:
             record[name], *quartiles = ratio(rows[ours]["seconds"], rows[theirs]["seconds"])
             spreads[name] = {"quartiles": quartiles, "target": target}
-    if "selected T=30" in rows:
-        for key in ("peak", "growth"):
-            many, one = (rows[n][f"{key}_mib"] for n in ("selected T=30", "alpha-GAN + SN"))
-            record[f"t30_memory_{key}_over_t1"] = round(many / one, 3)
-        record["t30_memory_over_t1"] = record.pop("t30_memory_peak_over_t1")
-    write(record | {"spread": spreads})
+    if {"selected T=30", "alpha-GAN + SN"} <= set(rows):
+        for name, key in (("memory", "peak_mib"), ("memory_growth", "growth_mib")):
+            many, one = rows["selected T=30"][key], rows["alpha-GAN + SN"][key]
+            record[f"t30_{name}_over_t1"] = round(many / one, 3)
+    return record | {"spread": spreads}
+
+
+def known():
+    """What `--out` has of other groups already, if it was measured in the same way."""
+    out = pathlib.Path(OUT.value or "")
+    record = json.loads(out.read_text()) if out.is_file() else {}
+    way = (NETWORKS, BATCH_SIZE, THREADS, CLOCK)
+    return record["sides"] if all(record.get(f.name) == f.value for f in way) else {}
+
+
+def main(_):
+    rows = known()
+    with tempfile.TemporaryDirectory() as folder:
+        for group in GROUPS.value:
+            rows |= compared(group, folder)
+            print(table([shown(name, row) for name, row in rows.items()]), flush=True)
+            write(summary(rows))
 
 
 if __name__ == "__main__":
