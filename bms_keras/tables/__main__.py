@@ -75,13 +75,7 @@ def main():
     folder = pathlib.Path(WORKDIR.value)
     seeds = range(FIRST_SEED.value, FIRST_SEED.value + SEEDS.value)
     jobs = {
-        (row.name, seed): runs.Job(
-            str(folder / f"{row.name}_{seed}"),
-            row.config,
-            row.method,
-            {**fields, **row.fields, "seed": seed},
-            tuple(names),
-        )
+        (row.name, seed): runs.job(folder, row, fields, seed, names)
         for seed in seeds
         for row in rows
     }
@@ -91,16 +85,10 @@ def main():
     out.parent.mkdir(parents=True, exist_ok=True)
     found = {}
     for job, record in runs.play(list(jobs.values()), JOBS.value):
-        found[job.folder] = record
+        found[job] = record
         print(f"{len(found)} of {len(jobs)}: {job.folder}: {json.dumps(record)}", flush=True)
-        records = [
-            [
-                found[jobs[key].folder]
-                for key in jobs
-                if key[0] == row.name and jobs[key].folder in found
-            ]
-            for row in rows
-        ]
+        of_row = [[jobs[row.name, seed] for seed in seeds] for row in rows]
+        records = [[found[job] for job in row if job in found] for row in of_row]
         kept = report.results(rows, records, table=TABLE.value, fields=fields)
         workdir.write_atomically(out, (json.dumps(kept, indent=1) + "\n").encode())
     text = report.markdown(kept["rows"])

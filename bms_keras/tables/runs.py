@@ -28,7 +28,7 @@ ONE_THREAD = {  # threads that wait for each other cost more than they bring
 }
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Job:
     """A run.
 
@@ -92,6 +92,21 @@ class Job:
         """Trains to the end, or until a signal asks to stop, and then measures."""
         if training.train(self.full_config(), self.folder) is not None:
             evaluation.evaluate(self.folder, self.applicable())
+
+
+def job(folder, row, fields, seed, names):
+    """The run of a row for a seed.
+
+    Args:
+        folder: Where the workdirs of all runs are.
+        row: A `registry.Row`.
+        fields: Fields set for all rows; the row's own come before them.
+        seed: Integer.
+        names: Names of metrics.
+    """
+    fields = {**fields, **row.fields, "seed": seed}
+    path = str(pathlib.Path(folder) / f"{row.name}_{seed}")
+    return Job(path, row.config, row.method, fields, tuple(names))
 
 
 def _value(config, name):
