@@ -108,8 +108,9 @@ def test_a_table_that_is_stopped_goes_on(tmp_path):
     while not (log.exists() and "step 0 of" in log.read_text()) and time.time() < end:
         time.sleep(0.2)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=120)
-    assert process.returncode != 0
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert error.splitlines()[-1] == "tables: stopped; the same command goes on"
     assert "the same command goes on" in log.read_text()
     assert list((tmp_path / "ring_sn_gan_1000" / "checkpoints").glob("*.npz"))
 

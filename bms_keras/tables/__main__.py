@@ -105,6 +105,14 @@ def draw(rows, jobs, seed, names, out):
         report.draw(paths, names, out.parent, f"{out.stem}_{config}")
 
 
+def stoppable():
+    """`main`, which SIGTERM and Ctrl-C end without a traceback."""
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("tables: stopped; the same command goes on")
+
+
 if __name__ == "__main__":
     sys.argv[0] = "tables"  # how errors begin
-    cli.run(main)
+    cli.run(stoppable)

@@ -130,7 +130,7 @@ def play(jobs, count):
         Pairs of a job and its record, as they are done.
 
     Raises:
-        BadInput: If a run fails; the others go on before that.
+        BadInput: If a run fails; those under way stop with a checkpoint.
     """
     cores = queue.SimpleQueue()
     for i in range(count):
