@@ -40,7 +40,7 @@ def evaluate(
     for name in names or ():
         metrics.get(name)
     folder = Workdir(workdir)
-    config, built, step = _load(folder, which)
+    config, built, step = load(folder, which)
     models = {config.method: built.model}
     for path in compare:
         models |= _other(Workdir(path), config, models)
@@ -67,7 +67,19 @@ def evaluate(
     return record
 
 
-def _load(folder, which="newest"):
+def load(folder, which="newest"):
+    """A run as it stands in its folder.
+
+    Args:
+        folder: A `Workdir`.
+        which: Which checkpoint: "newest", "best" or a step.
+
+    Returns:
+        Its config, its `Experiment` with the checkpoint's weights, and the checkpoint's step.
+
+    Raises:
+        BadInput: If there is no run or checkpoint.
+    """
     config = folder.config()
     built = experiment.build(config)
     manifest = checkpoint.restore(built.model, folder.checkpoints, config, which)
@@ -78,7 +90,7 @@ def _load(folder, which="newest"):
 
 def _other(folder, config, taken):
     """The model of another run on the same data, by the title of its column."""
-    other, built, _ = _load(folder)
+    other, built, _ = load(folder)
     if other.data.to_dict() != config.data.to_dict():
         raise BadInput(
             f"{folder.path} is a run on {other.data.source!r}, not on {config.data.source!r}, or "

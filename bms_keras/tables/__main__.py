@@ -1,0 +1,118 @@
+"""Trains and measures a table of the paper: `python -m bms_keras.tables --table=1 --seeds=5`.
+
+    python -m bms_keras.tables --table=1 --seeds=5 --jobs=2 --workdir=runs/table1
+    python -m bms_keras.tables --table=6 --seeds=3 --steps=2000 --data=cifar10.npz \\
+        --workdir=runs/table6
+    python -m bms_keras.tables --rows=grid:bms_vae_gan,grid:bms_vae_gan+samples=1 --workdir=runs/t
+
+Each run has a folder in the workdir, with a checkpoint now and then: stopped or killed, the same
+command goes on where it was, and what is done is not done again. `table1.json` (or `--out`) holds
+the results so far after every run, `table1.md` beside it the table with the paper's figures, and
+PNGs the pictures: on 2D data tables 2 and 3, of images samples and table 5. Run it in a checkout,
+which has `configs/`.
+
+`--rows` takes rows of one's own: CONFIG:METHOD, with +FIELD=VALUE for each field to set.
+"""
+
+import json
+import os
+import pathlib
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+try:
+    from bms_keras import cli, metrics, workdir
+    from bms_keras.tables import registry, report, runs
+except ImportError as error:
+    sys.exit(f"tables: {error}")
+from absl import flags
+
+from bms_keras.errors import BadInput
+
+TABLE = flags.DEFINE_integer("table", None, "The paper's table, 1 to 9.", 1, 9)
+ROWS = flags.DEFINE_list("rows", [], "CONFIG:METHOD or CONFIG:METHOD+FIELD=VALUE+..., instead.")
+ONLY = flags.DEFINE_list("only", [], "Of a table, the rows of these methods or configs alone.")
+METRICS = flags.DEFINE_list("metrics", [], "Metrics, in place of the table's.")
+SEEDS = flags.DEFINE_integer("seeds", 5, "Runs of each row.", 1)
+FIRST_SEED = flags.DEFINE_integer("first_seed", 1000, "The first run's seed; the rest follow.", 0)
+STEPS = flags.DEFINE_integer("steps", None, "Steps of all runs, in place of the configs'.", 1)
+FIELDS = flags.DEFINE_list("fields", [], "FIELD=VALUE of the config, for all rows.")
+DATA = flags.DEFINE_string("data", None, "data.source of all rows: an .npz, a folder, tfds:NAME.")
+JOBS = flags.DEFINE_integer("jobs", 1, "Runs at a time, with a core each.", 1)
+WORKDIR = flags.DEFINE_string("workdir", None, "The folder of the runs.")
+OUT = flags.DEFINE_string("out", None, "The results; WORKDIR/tableN.json, if not given.")
+flags.mark_flag_as_required("workdir")
+
+
+def table_asked():
+    """The table of the flags, as (name, rows, metrics, fields for all rows)."""
+    fields = runs.fields_of(FIELDS.value)
+    fields |= {"steps": STEPS.value} if STEPS.value else {}
+    fields |= {"data.source": DATA.value} if DATA.value else {}
+    if bool(ROWS.value) == (TABLE.value is not None):
+        raise BadInput("either --table or --rows is needed")
+    if ROWS.value:
+        return "rows", [row_asked(text) for text in ROWS.value], METRICS.value or ["modes"], fields
+    table = registry.TABLES[TABLE.value]
+    print(f"table {TABLE.value}: {table.summary}", flush=True)
+    rows = [row for row in table.rows if not ONLY.value or {row.method, row.config} & {*ONLY.value}]
+    fields |= {f"protocol.{name}": value for name, value in table.protocol.items()}
+    return f"table{TABLE.value}", rows, METRICS.value or table.metrics, fields
+
+
+def row_asked(text):
+    """A row of `--rows`."""
+    first, *fields = text.split("+")
+    config, _, method = first.partition(":")
+    return registry.Row(config, method or "bms_vae_gan", runs.fields_of(fields))
+
+
+def main():
+    name, rows, names, fields = table_asked()
+    for metric in names:
+        metrics.get(metric)
+    folder = pathlib.Path(WORKDIR.value)
+    seeds = range(FIRST_SEED.value, FIRST_SEED.value + SEEDS.value)
+    jobs = {
+        (row.name, seed): runs.job(folder, row, fields, seed, names)
+        for seed in seeds
+        for row in rows
+    }
+    for job in jobs.values():
+        job.full_config()  # what does not fit is refused before anything is trained
+    out = pathlib.Path(OUT.value or folder / f"{name}.json")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    found = {}
+    for job, record in runs.play(list(jobs.values()), JOBS.value):
+        found[job] = record
+        print(f"{len(found)} of {len(jobs)}: {job.folder}: {json.dumps(record)}", flush=True)
+        of_row = [[jobs[row.name, seed] for seed in seeds] for row in rows]
+        records = [[found[job] for job in row if job in found] for row in of_row]
+        kept = report.results(rows, records, table=TABLE.value, fields=fields)
+        workdir.write_atomically(out, (json.dumps(kept, indent=1) + "\n").encode())
+    text = report.markdown(kept["rows"])
+    workdir.write_atomically(out.with_suffix(".md"), f"{text}\n".encode())
+    draw(rows, jobs, seeds[0], names, out)
+    print(text)
+
+
+def draw(rows, jobs, seed, names, out):
+    """The pictures of the first seed's runs, of each config."""
+    for config in dict.fromkeys(row.config for row in rows):
+        of_config = [row for row in rows if row.config == config]
+        paths = {row.title: jobs[row.name, seed].folder for row in of_config}
+        report.draw(paths, names, out.parent, f"{out.stem}_{config}")
+
+
+def stoppable():
+    """`main`, which SIGTERM and Ctrl-C end without a traceback."""
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("tables: stopped; the same command goes on")
+
+
+if __name__ == "__main__":
+    sys.argv[0] = "tables"  # how errors begin
+    cli.run(stoppable)

@@ -1,0 +1,181 @@
+"""What each of the paper's tables holds: its rows, its metrics, and the figures printed there."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A line of a table.
+
+    Args:
+        config: Name of a file in `configs/`.
+        method: Name in the registry of methods.
+        fields: Fields of the config set for this row, by dotted name.
+        paper: The paper's figures as printed, by metric: "modes", "high_quality_percent", "fid",
+            "ivom" or "lpips_diversity"; empty for a row that the paper lacks.
+    """
+
+    config: str
+    method: str
+    fields: dict = dataclasses.field(default_factory=dict)
+    paper: dict = dataclasses.field(default_factory=dict)
+
+    @property
+    def options(self):
+        """The fields in words: "lambda_=1 samples=30"."""
+        return " ".join(f"{name.split('.')[-1]}={value}" for name, value in self.fields.items())
+
+    @property
+    def title(self):
+        """The method and the fields."""
+        return f"{self.method} {self.options}".strip()
+
+    @property
+    def name(self):
+        """A name for files that no row of another config, method or fields has."""
+        fields = [f"{name}={value}" for name, value in self.fields.items()]
+        return "_".join([self.config, self.method, *fields]).replace("/", "-").replace(" ", "")
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table of the paper.
+
+    Args:
+        summary: What it shows, in a line.
+        rows: Its lines.
+        metrics: Names of the metrics that fill it, where they apply to a method.
+        protocol: Fields of `metrics.Protocol` that it asks for.
+    """
+
+    summary: str
+    rows: tuple[Row, ...]
+    metrics: tuple[str, ...]
+    protocol: dict = dataclasses.field(default_factory=dict)
+
+
+def _rates(generator, image_critic):
+    names = "optimizer.learning_rate", "optimizer.image_critic_learning_rate"
+    return dict(zip(names, (generator, image_critic), strict=True))
+
+
+def _modes(grid, ring, method, **fields):
+    """A method's rows of table 1; the paper's figures are (modes, high quality) or nothing."""
+    fields = {name.replace("__", "."): value for name, value in fields.items()}
+    names = "modes", "high_quality_percent"
+    return [
+        Row(config, method, fields, dict(zip(names, figures, strict=True)) if figures else {})
+        for config, figures in (("grid", grid), ("ring", ring))
+    ]
+
+
+# Fields beside the config's: the best of each method's four trials (results/rivals2d_trials.json).
+_POINTS = [
+    *_modes(("24.6", "40"), ("8", "52.9"), "veegan", objective__latent_weight=10.0),
+    *_modes(
+        ("24.8", "68.5"),
+        ("8", "71.7"),
+        "gdpp_gan",
+        objective__diversity_weight=0.01,
+        **_rates(1e-3, 1e-3),
+    ),
+    *_modes(("23.8 ± 1.5", "90.9 ± 4.0"), ("6.8 ± 1.1", "86.6 ± 9.7"), "sn_gan"),
+    *_modes(("25", "99.3 ± 2.2"), ("8", "89.0 ± 3.6"), "md_gan", **_rates(1e-3, 3e-4)),
+    *_modes(("25", "65.4 ± 3.8"), ("8", "35.8 ± 4.7"), "wae"),
+    *_modes(("25", "70.5 ± 4.2"), ("8", "83.6 ± 5.3"), "alpha_gan", objective__lambda_=1.0),
+    *_modes(None, None, "alpha_gan_sn", objective__lambda_=1.0),
+    *_modes(("25", "99.7 ± 0.2"), ("8", "99.6 ± 0.3"), "bms_vae_gan"),
+]
+_LATENT = [row for row in _POINTS if row.method in ("wae", "alpha_gan", "bms_vae_gan")]
+_DCGAN = {"networks.family": "dcgan"}
+_T30 = {"samples": 30}
+
+
+def _images(metric, config, *rows):
+    """Rows of (method, the paper's figure, fields) on one data set."""
+    return [Row(config, method, fields, {metric: figure}) for method, figure, fields in rows]
+
+
+_IVOM_CIFAR10 = _images(
+    "ivom",
+    "cifar10",
+    ("dcgan", "0.0084 ± 0.0020", _DCGAN),
+    ("veegan", "0.0068 ± 0.0001", _DCGAN),
+    ("sn_gan", "0.0055 ± 0.0006", {}),
+    ("alpha_gan_sn", "0.0048 ± 0.0005", {}),
+    ("bms_vae_gan", "0.0037 ± 0.0005", _T30),
+)
+_FID_CIFAR10 = _images(
+    "fid",
+    "cifar10",
+    ("wae", "89.3 ± 0.3", _DCGAN),
+    ("bms_vae", "87.9 ± 0.4", _DCGAN),
+    ("dcgan", "30.7 ± 0.2", _DCGAN),
+    ("alpha_gan", "29.4 ± 0.3", _DCGAN),
+    ("bms_vae_gan", "28.8 ± 0.4", _DCGAN),
+    ("sn_gan", "25.5", {}),
+    ("bw_gan", "25.1", {}),
+    ("alpha_gan_sn", "24.6 ± 0.3", {}),
+    ("bms_vae_gan", "23.8 ± 0.2", {}),
+    ("bms_vae_gan", "23.4 ± 0.2", _T30),
+    ("dist_gan", "22.9", {}),
+)
+_FID_CELEBA = [
+    *_images(
+        "fid",
+        "celeba64",
+        ("wae", "41.2 ± 0.3", {}),
+        ("bms_vae", "39.8 ± 0.3", {}),
+        ("dcgan", "31.1 ± 0.9", {}),
+        ("wgan_gp", "26.8 ± 1.2", {}),
+        ("began", "26.3 ± 0.9", {}),
+        ("dist_gan", "23.7 ± 0.3", {}),
+        ("sn_gan", "21.9 ± 0.8", {}),
+        ("alpha_gan", "19.2 ± 0.8", {}),
+        ("alpha_gan_sn", "15.1 ± 0.2", {}),
+        ("bms_vae_gan", "14.3 ± 0.4", {}),
+        ("bms_vae_gan", "13.6 ± 0.4", _T30),
+    ),
+    *_images(
+        "fid",
+        "celeba128",
+        ("sn_gan", "60.5 ± 1.5", {}),
+        ("alpha_gan_sn", "45.8 ± 1.4", {}),
+        ("bms_vae_gan", "42.7 ± 1.2", {}),
+    ),
+]
+_IVOM_CELEBA = _images(
+    "ivom",
+    "celeba64",
+    ("sn_gan", "0.0221 ± 0.0003", {}),
+    ("alpha_gan_sn", "0.0036 ± 0.0001", {}),
+    ("bms_vae_gan", "0.0034 ± 0.0001", {}),
+)
+_LPIPS = [
+    *_images(
+        "lpips_diversity",
+        "celeba64",
+        ("sn_gan", "0.160", {}),
+        ("alpha_gan_sn", "0.162", {}),
+        ("bms_vae_gan", "0.151", {}),
+    ),
+    *_images(
+        "lpips_diversity",
+        "cifar10",
+        ("sn_gan", "0.148", {}),
+        ("alpha_gan_sn", "0.145", {}),
+        ("bms_vae_gan", "0.140", {}),
+    ),
+]
+
+TABLES = {
+    1: Table("Modes and high quality on 2D Grid and Ring", tuple(_POINTS), ("modes", "latent")),
+    2: Table("Samples on 2D Grid and Ring, a picture", tuple(_LATENT), ("modes",)),
+    3: Table("Match of q(z) with the prior", tuple(_LATENT), ("modes", "latent")),
+    4: Table("IvOM on CIFAR-10", tuple(_IVOM_CIFAR10), ("ivom",)),
+    5: Table("Closest images on CIFAR-10, a picture", tuple(_IVOM_CIFAR10[2:]), ("ivom",)),
+    6: Table("FID on CIFAR-10", tuple(_FID_CIFAR10), ("fid",)),
+    7: Table("FID on CelebA", tuple(_FID_CELEBA), ("fid",), {"generated": 10_000}),
+    8: Table("IvOM on CelebA", tuple(_IVOM_CELEBA), ("ivom",)),
+    9: Table("LPIPS diversity on CelebA and CIFAR-10", tuple(_LPIPS), ("lpips",)),
+}

@@ -1,0 +1,164 @@
+"""The results of a table: a JSON object, a Markdown table and pictures."""
+
+import importlib.metadata
+import os
+import pathlib
+import platform
+import subprocess
+
+import keras
+import numpy as np
+from PIL import Image
+
+from bms_keras import evaluation, pictures
+from bms_keras.version import __version__
+from bms_keras.workdir import Workdir
+
+COLUMNS = {  # by what a number's name begins with
+    "modes": "modes",
+    "high_quality_percent": "HQ %",
+    "spread_ratio": "spread ratio",
+    "mode_kl": "mode KL",
+    "fid": "FID",
+    "kid": "KID",
+    "ivom": "IvOM",
+    "lpips_diversity": "LPIPS diversity",
+    "latent_auc": "latent AUC",
+    "latent_missed_percent": "p(z) missed %",
+}
+
+
+def results(rows, records, **budget):
+    """All that is kept of a table.
+
+    Args:
+        rows: The table's rows.
+        records: A list of records (dictionaries of numbers) for each row, one a seed; it may be
+            empty.
+        **budget: What else is to be kept: the table, steps.
+
+    Returns:
+        Dictionary: `rows`, each with method, data, options, seeds, steps, the paper's figures and
+        for each number its mean and, as NAME_std, the deviation over the seeds (`std` is that of
+        the high quality); `runs`, the records; the commit and the versions.
+    """
+    return {
+        **budget,
+        "commit": commit(),
+        "versions": versions(),
+        "cores": os.cpu_count(),
+        "rows": [row_of(row, found) for row, found in zip(rows, records, strict=True) if found],
+        "runs": [
+            {"data": row.config, "options": row.options, **record}
+            for row, found in zip(rows, records, strict=True)
+            for record in found
+        ],
+    }
+
+
+def row_of(row, records):
+    """The mean and the deviation of a row's records."""
+    numbers = {"method": row.method, "data": row.config, "options": row.options}
+    numbers["samples"] = records[0]["samples"]
+    numbers["steps"] = sorted({record["step"] for record in records})
+    numbers["seeds"] = [record["seed"] for record in records]
+    for key in records[0]:
+        values = [record.get(key) for record in records]
+        if _column(key) is None or None in values:
+            continue
+        numbers[key] = float(np.mean(values))
+        if len(values) > 1:
+            numbers[f"{key}_std"] = float(np.std(values, ddof=1))
+    if "high_quality_percent_std" in numbers:
+        numbers["std"] = numbers["high_quality_percent_std"]
+    return numbers | {"paper": dict(row.paper)}
+
+
+def markdown(rows):
+    """A Markdown table of what `row_of` returns, mean ± deviation, and the paper's figures.
+
+    Args:
+        rows: List of dictionaries.
+
+    Returns:
+        Text without a line break at its end.
+    """
+    keys = sorted({key for row in rows for key in row if _column(key) is not None}, key=_place)
+    printed = [start for start in COLUMNS if any(start in row["paper"] for row in rows)]
+    titles = ["data", "method", "seeds", *(COLUMNS[_column(key)] for key in keys)]
+    titles += [f"paper: {COLUMNS[start]}" for start in printed]
+    lines = [titles, ["---"] * len(titles)]
+    for row in rows:
+        title = f"{row['method']} T={row['samples']} {row['options']}".strip()
+        cells = [row["data"], title, str(len(row["seeds"]))]
+        cells += [_spread(row.get(key), row.get(f"{key}_std")) for key in keys]
+        lines.append(cells + [row["paper"].get(start, "") for start in printed])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def draw(runs, names, folder, prefix):
+    """Draws runs on the same data side by side (the paper's tables 2, 3 and 5).
+
+    Args:
+        runs: Dictionary from a column's title to a workdir.
+        names: The metrics that were asked for.
+        folder: Where the PNGs go.
+        prefix: What their names begin with.
+
+    Returns:
+        The paths that were written.
+    """
+    models, data = {}, None
+    for title, path in runs.items():
+        _, built, _ = evaluation.load(Workdir(path))
+        models[title], data = built.model, built.data
+    # The first model decides whether latents are drawn.
+    models = dict(sorted(models.items(), key=lambda item: "recognition" not in item[1].networks))
+    drawn, _ = pictures.of_comparison(models, data, names)
+    paths = []
+    for name in {"table2", "table3", "comparison", "closest"} & set(drawn):
+        path = pathlib.Path(folder) / f"{prefix}_{name}.png"
+        Image.fromarray(drawn[name]).save(path)
+        paths.append(path)
+    return sorted(paths)
+
+
+def commit():
+    """The commit of the code that runs, with "+" if it has been changed since; None outside git."""
+    git = ["git", "-C", str(pathlib.Path(__file__).parent)]
+    run = lambda *a: subprocess.run([*git, *a], capture_output=True, text=True, check=True)  # noqa: E731
+    try:
+        changed = run("status", "--porcelain", "--untracked-files=no").stdout.strip()
+        return run("rev-parse", "--short", "HEAD").stdout.strip() + ("+" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def versions():
+    """Versions by name."""
+    backend = keras.backend.backend()
+    found = {name: importlib.metadata.version(name) for name in ("keras", backend, "numpy")}
+    return {"bms_keras": __version__, "python": platform.python_version(), **found}
+
+
+def _column(key):
+    """The column that a number belongs to: its name, or its name and the protocol."""
+    if key.endswith("_std"):
+        return None
+    if key in COLUMNS:
+        return key
+    start, _, protocol = key.partition("_")
+    if start == "lpips":
+        start, protocol = "lpips_diversity", protocol.removeprefix("diversity_")
+    fits = start in COLUMNS and (protocol[:1].isdigit() or start == "ivom")
+    return start if fits else None
+
+
+def _place(key):
+    return list(COLUMNS).index(_column(key)), key
+
+
+def _spread(mean, deviation):
+    if mean is None:
+        return ""
+    return f"{mean:.4g}" if deviation is None else f"{mean:.4g} ± {deviation:.2g}"

@@ -1,0 +1,213 @@
+"""Trains and measures runs, each in a process of its own; what is done is not done again.
+
+    python -m bms_keras.tables.runs JOB
+
+plays one run, of a `Job` as JSON: this is how `play` starts them.
+"""
+
+import ast
+import concurrent.futures
+import dataclasses
+import importlib
+import json
+import os
+import pathlib
+import queue
+import signal
+import subprocess
+import sys
+
+from bms_keras import evaluation, methods, metrics, training, workdir
+from bms_keras.errors import BadInput
+
+ONE_THREAD = {  # threads that wait for each other cost more than they bring
+    "OMP_NUM_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Job:
+    """A run.
+
+    Args:
+        folder: Its workdir.
+        config, method, fields: See `registry.Row`.
+        metrics: Names of metrics; those that do not apply to the method are left out.
+    """
+
+    folder: str
+    config: str
+    method: str
+    fields: dict
+    metrics: tuple[str, ...]
+
+    def full_config(self):
+        """The config of the run.
+
+        Raises:
+            BadInput: If there is no such config, or if it has not got a field.
+        """
+        try:
+            config = importlib.import_module(f"configs.{self.config}").get_config(self.method)
+        except ModuleNotFoundError as error:
+            raise BadInput(f"no configs/{self.config}.py in this folder") from error
+        config.lock()
+        for name, value in self.fields.items():
+            try:
+                if isinstance(_value(config, name), tuple) and not isinstance(value, (tuple, list)):
+                    value = (value,)  # the width of a single layer
+                config.update_from_flattened_dict({name: value})
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise BadInput(f"{name}={value!r} does not fit configs/{self.config}.py") from error
+        return config
+
+    def record(self):
+        """What was measured of the finished run, or `None` while there is something to do."""
+        folder, config = workdir.Workdir(self.folder), self.full_config()
+        if not (folder.config_file.exists() and folder.metrics_file.exists()):
+            return None
+        there, here = folder.config().to_dict(), workdir.as_read(config)
+        if workdir.differences(there, here) or there["protocol"] != here["protocol"]:
+            return None  # training refuses the one; the other is to be measured anew
+        for line in reversed(folder.metrics_file.read_text().splitlines()):
+            record = json.loads(line)
+            if record["step"] == config.steps and self._measured(record):
+                return record
+        return None
+
+    def applicable(self):
+        """Those of the metrics that apply to the method."""
+        posterior = "recognition" in methods.get(self.method).networks
+        return [name for name in self.metrics if posterior or not metrics.get(name).posterior]
+
+    def _measured(self, record):
+        """Whether a record holds all of them; its keys begin with a metric's name."""
+        starts = ["latent_auc" if name == "latent" else name for name in self.applicable()]
+        return all(any(key.startswith(start) for key in record) for start in starts)
+
+    def play(self):
+        """Trains to the end, or until a signal asks to stop, and then measures."""
+        if training.train(self.full_config(), self.folder) is not None:
+            evaluation.evaluate(self.folder, self.applicable())
+
+
+def job(folder, row, fields, seed, names):
+    """The run of a row for a seed.
+
+    Args:
+        folder: Where the workdirs of all runs are.
+        row: A `registry.Row`.
+        fields: Fields set for all rows; the row's own come before them.
+        seed: Integer.
+        names: Names of metrics.
+    """
+    fields = {**fields, **row.fields, "seed": seed}
+    path = str(pathlib.Path(folder) / f"{row.name}_{seed}")
+    return Job(path, row.config, row.method, fields, tuple(names))
+
+
+def _value(config, name):
+    """The value of a config's field by its dotted name."""
+    for part in name.split("."):
+        config = config[part]
+    return config
+
+
+def play(jobs, count):
+    """Plays runs, `count` at a time with a core each.
+
+    A run's output goes to `log.txt` in its workdir. When this process is asked to stop (SIGTERM or
+    Ctrl-C), the runs under way write a checkpoint first.
+
+    Args:
+        jobs: List of `Job`.
+        count: Runs at a time; one alone has all cores.
+
+    Yields:
+        Pairs of a job and its record, as they are done.
+
+    Raises:
+        BadInput: If a run fails; those under way stop with a checkpoint.
+    """
+    cores = queue.SimpleQueue()
+    for i in range(count):
+        available = sorted(os.sched_getaffinity(0))
+        cores.put(available[i % len(available)] if count > 1 else None)
+    underway, before = [], signal.signal(signal.SIGTERM, signal.default_int_handler)
+    pool = concurrent.futures.ThreadPoolExecutor(count)
+    try:
+        futures = {pool.submit(_in_a_process, job, cores, underway): job for job in jobs}
+        for future in concurrent.futures.as_completed(futures):
+            yield futures[future], future.result()
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in underway:
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown()
+        signal.signal(signal.SIGTERM, before)
+
+
+def _in_a_process(job, cores, underway):
+    """Plays a run in a process of its own, unless it is done; returns its record."""
+    if record := job.record():
+        return record
+    core, folder = cores.get(), pathlib.Path(job.folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", __name__, json.dumps(dataclasses.asdict(job))]
+        alone = {} if core is None else {**ONE_THREAD, "BMS_KERAS_CORE": str(core)}
+        with (folder / "log.txt").open("a") as log:
+            # In a session of its own, so that Ctrl-C reaches it once, through `play`.
+            process = subprocess.Popen(
+                command,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=os.environ | alone,
+                start_new_session=True,
+            )
+        underway.append(process)
+        status = process.wait()
+        underway.remove(process)
+    finally:
+        cores.put(core)
+    record = job.record()
+    if record is None:
+        raise BadInput(f"{folder} ended with status {status} and no record: see its log.txt")
+    return record
+
+
+def fields_of(texts):
+    """Fields of a config from "NAME=VALUE" texts; a value that is no Python literal is a text.
+
+    Raises:
+        BadInput: If there is no "=".
+
+    Example:
+
+    >>> fields_of(["samples=30", "gradient=all"])
+    {'samples': 30, 'gradient': 'all'}
+    """
+    fields = {}
+    for text in texts:
+        name, found, value = text.partition("=")
+        if not found:
+            raise BadInput(f"a field is NAME=VALUE. Received: {text!r}")
+        try:
+            fields[name] = ast.literal_eval(value)
+        except (SyntaxError, ValueError):
+            fields[name] = value
+    return fields
+
+
+if __name__ == "__main__":
+    if core := os.environ.get("BMS_KERAS_CORE"):
+        os.sched_setaffinity(0, {int(core)})
+    try:
+        Job(**json.loads(sys.argv[1])).play()
+    except BadInput as error:
+        sys.exit(f"tables: {error}")

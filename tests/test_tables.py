@@ -1,0 +1,162 @@
+"""The paper's tables: what they hold, how their runs go on, and how they are written."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import pytest
+
+from bms_keras import methods
+from bms_keras.errors import BadInput
+from bms_keras.tables import registry, report, runs
+
+ROOT = pathlib.Path(__file__).parent.parent
+TINY = {
+    "networks.generator": 8,
+    "networks.recognition": 8,
+    "networks.image_critic": 8,
+    "networks.latent_critic": 8,
+    "networks.latent_dim": 4,
+    "batch_size": 8,
+    "checkpoint_every": 2,
+    "eval_every": 0,
+    "steps_per_execution": 1,
+    "jit_compile": "off",
+}
+RECORD = {"method": "bms_vae_gan", "samples": 10, "seed": 3, "step": 4, "modes": 8}
+
+
+def command(folder, *flags):
+    fields = ",".join(f"{name}={value}" for name, value in TINY.items())
+    flags = (f"--workdir={folder}", "--steps=4", f"--fields={fields}", *flags)
+    environment = os.environ | {"KERAS_BACKEND": keras.backend.backend()}
+    command = [sys.executable, "-m", "bms_keras.tables", *flags]
+    return {"args": command, "cwd": ROOT, "env": environment, "text": True}
+
+
+def job(folder, seed=1000, method="bms_vae_gan", steps=4, names=("modes",)):
+    fields = {**TINY, "steps": steps, "seed": seed}
+    return runs.Job(f"{folder}/ring_{method}_{seed}", "ring", method, fields, names)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A finished run of each of two methods."""
+    folder = tmp_path_factory.mktemp("table")
+    for method in ("sn_gan", "bms_vae_gan"):
+        job(folder, method=method).play()
+    return folder
+
+
+def test_every_row_is_a_config_that_holds_together():
+    for table in registry.TABLES.values():
+        assert len({(row.name, str(row.paper)) for row in table.rows}) == len(table.rows)
+        for row in table.rows:
+            assert row.method in methods.METHODS
+            runs.Job("", row.config, row.method, row.fields, table.metrics).full_config()
+
+
+def test_a_run_that_is_done_is_not_done_again(folder):
+    done = job(folder)
+    assert done.record()["step"] == 4
+    config = pathlib.Path(done.folder, "config.json")
+    before = config.stat().st_mtime_ns
+    assert list(runs.play([done], 1)) == [(done, done.record())]
+    assert config.stat().st_mtime_ns == before
+
+
+def test_what_is_left_to_do_is_seen(folder):
+    assert job(folder, seed=1001).record() is None  # never begun
+    assert job(folder, steps=6).record() is None  # trained too little
+    assert job(folder, names=("modes", "latent")).record() is None  # not all is measured
+    assert job(folder, method="sn_gan", names=("modes", "latent")).record()  # the latter never is
+
+
+def test_a_table_from_the_command_line(folder, tmp_path):
+    """Two runs are there; the third is trained in a process of its own."""
+    (folder / "ring_bms_vae_gan_1001").mkdir()
+    out = tmp_path / "table.json"
+    flags = ("--rows=ring:bms_vae_gan", "--seeds=2", f"--out={out}", "--jobs=2")
+    result = subprocess.run(**command(folder, *flags), capture_output=True, timeout=300)
+    assert result.returncode == 0, result.stderr
+    assert "2 of 2" in result.stdout
+    results = json.loads(out.read_text())
+    (row,) = results["rows"]
+    assert (row["method"], row["data"], row["seeds"]) == ("bms_vae_gan", "ring", [1000, 1001])
+    assert row["steps"] == [4]
+    assert {"modes", "high_quality_percent", "std"} <= set(row)
+    assert {"commit", "versions", "fields"} <= set(results)
+    assert result.stdout.endswith(out.with_suffix(".md").read_text())
+    for picture in ("table2", "table3"):
+        png = tmp_path / f"table_ring_{picture}.png"
+        assert png.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_table_that_is_stopped_goes_on(tmp_path):
+    """SIGTERM reaches the run, which saves; the same command would go on from there."""
+    flags = ("--rows=ring:sn_gan", "--seeds=1", "--fields=checkpoint_every=100000")
+    arguments = command(tmp_path, *flags, "--steps=1000000")
+    process = subprocess.Popen(
+        **arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+    )
+    log, end = tmp_path / "ring_sn_gan_1000" / "log.txt", time.time() + 240
+    while not (log.exists() and "step 0 of" in log.read_text()) and time.time() < end:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert error.splitlines()[-1] == "tables: stopped; the same command goes on"
+    assert "the same command goes on" in log.read_text()
+    assert list((tmp_path / "ring_sn_gan_1000" / "checkpoints").glob("*.npz"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (["--rows=ring:bms_vae_gan+lambda=1"], "lambda=1 does not fit configs/ring.py"),
+        (["--rows=nowhere:sn_gan"], "no configs/nowhere.py"),
+        (["--rows=ring:sn_gan", "--table=1"], "either --table or --rows"),
+    ],
+)
+def test_bad_input_is_one_line(flags, expected, tmp_path):
+    result = subprocess.run(**command(tmp_path / "new", *flags), capture_output=True, timeout=300)
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert expected in result.stderr.splitlines()[-1]
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_row_is_the_mean_and_the_deviation_over_the_seeds():
+    row = registry.Row("ring", "bms_vae_gan", {"samples": 10}, {"modes": "8"})
+    records = [RECORD | {"high_quality_percent": hq, "seed": hq} for hq in (96.0, 98.0)]
+    found = report.row_of(row, records)
+    assert found["high_quality_percent"] == 97
+    assert found["std"] == pytest.approx(2**0.5)
+    assert found["seeds"] == [96, 98]
+    assert (found["modes"], found["modes_std"]) == (8, 0)
+
+
+def test_markdown_puts_the_papers_figures_beside_ours():
+    row = registry.Row("ring", "sn_gan", {}, {"modes": "6.8 ± 1.1"})
+    fid = {"method": "sn_gan", "samples": 1, "seed": 0, "step": 4, "fid_500_500_test": 12.3456}
+    points = report.row_of(row, [{**RECORD, "modes": 8, "mode_kl": None}])
+    images = report.row_of(registry.Row("cifar10", "sn_gan"), [fid, fid])
+    text = report.markdown([points, images])
+    assert text.splitlines() == [
+        "| data | method | seeds | modes | FID | paper: modes |",
+        "| --- | --- | --- | --- | --- | --- |",
+        "| ring | sn_gan T=10 | 1 | 8 |  | 6.8 ± 1.1 |",
+        "| cifar10 | sn_gan T=1 | 2 |  | 12.35 ± 0 |  |",
+    ]
+
+
+def test_fields_from_texts():
+    fields = runs.fields_of(["samples=30", "objective.lambda_=0.5", "gradient=all"])
+    assert fields == {"samples": 30, "objective.lambda_": 0.5, "gradient": "all"}
+    with pytest.raises(BadInput, match="NAME=VALUE"):
+        runs.fields_of(["samples"])
