@@ -66,7 +66,7 @@ def test_both_backends_give_the_same_losses_and_steps():
 
 @pytest.mark.skipif(BACKEND != "jax", reason="shows JAX alone")
 def test_jax_needs_no_tensorflow():
-    """Training, saving, loading and sampling, where TensorFlow cannot be imported."""
+    """Training, watching, saving and sampling, where TensorFlow cannot be imported."""
     code = """
 import sys
 
@@ -76,11 +76,12 @@ class NoTensorFlow:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, NoTensorFlow())
-import json, conftest, keras, numpy as np, tempfile
-from bms_keras.data import synthetic
-model = conftest._tiny_model(ema=0.5)
-model.fit(synthetic.grid(8, seed=0).batches(0, 2), verbose=0)
+import json, pathlib, keras, tempfile, test_experiment
+from bms_keras import training
+config = test_experiment.config(steps=2, batch_size=8, checkpoint_every=2, ema=0.5)
 with tempfile.TemporaryDirectory() as folder:
+    model = training.train(config, folder).model
+    assert (pathlib.Path(folder) / "tensorboard" / "projector_config.pbtxt").exists()
     model.save(folder + "/m.keras")
     model = keras.models.load_model(folder + "/m.keras")
 print(json.dumps(model.sample(3, seed=0).shape))

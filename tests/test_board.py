@@ -81,8 +81,8 @@ def test_all_that_is_promised_is_there(runs):
 
 
 def test_the_last_numbers_are_those_of_the_model(runs):
-    found, (_, built, _) = events(runs[0], "a"), runs
-    model, data = built["a"].model, built["a"].data
+    found, built = events(runs[0], "a"), runs[1]["a"]
+    model, data = built.model, built.data
     last = STEPS + 10
     scores, shares = watching.selection(model, data.points(200), seed=last)
     numbers = scores | watching.sigmas(model) | watching.learning_rates(model)

@@ -13,6 +13,10 @@ from bms_keras.methods.distgan import DistGAN
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra 'test' is not installed")
 
+by_tensorflow = pytest.mark.skipif(
+    keras.backend.backend() == "jax",
+    reason="the same code does it in a process of TensorFlow, which takes ten seconds",
+)
 MLP = {"recognition": (8, 8), "generator": (8, 8), "image_critic": (8,)}
 SHAPES = {"mlp": (2,), "dcgan": (28, 28, 1), "standard_cnn": (32, 32, 3)}
 
@@ -69,6 +73,7 @@ def test_files_agree_with_the_model(tmp_path, family):
     check(model, tmp_path / "new" / "folder")
 
 
+@by_tensorflow
 def test_averages_are_exported_where_there_are_any(tmp_path):
     model = build("mlp", ema=0.9)
     onnx.export(model, tmp_path)
@@ -78,6 +83,7 @@ def test_averages_are_exported_where_there_are_any(tmp_path):
     assert np.abs(ran(tmp_path, "generator", z=z)["x"] - trained).max() > 1e-3
 
 
+@by_tensorflow
 def test_half_precision_is_exported_in_float32(tmp_path, mixed_bfloat16):
     model = build("dcgan")
     onnx.export(model, tmp_path)
@@ -99,6 +105,7 @@ def test_spectrally_normalised_networks_can_be_exported(tmp_path, mixed_bfloat16
     np.testing.assert_allclose(ran(tmp_path, "recognition", x=x)["mean"], mean, atol=1e-4)
 
 
+@by_tensorflow
 def test_a_method_with_points_for_posteriors_keeps_them(tmp_path):
     model = build("mlp", DistGAN, ("recognition", "generator", "image_critic"), "none")
     onnx.export(model, tmp_path)
@@ -106,6 +113,7 @@ def test_a_method_with_points_for_posteriors_keeps_them(tmp_path):
     assert (ran(tmp_path, "recognition", x=np.ones((3, 2), "float32"))["log_variance"] == -12).all()
 
 
+@by_tensorflow
 def test_without_a_recognition_network_there_is_one_file(tmp_path):
     model = build("mlp", bms_keras.methods.gan.GAN, ("generator", "image_critic"), "none")
     onnx.export(model, tmp_path)
