@@ -40,6 +40,11 @@ def batch_noise(draw, shape, axis):
     return tf.gather(whole, first + tf.range(rows), axis=axis)
 
 
+def spread(x, axis=0):
+    """The tensor: a replica has its own rows only."""
+    return x
+
+
 def mean_over_replicas(values):
     """The mean over the replicas of each tensor of a structure, in which `None` stays."""
     context = tf.distribute.get_replica_context()

@@ -20,6 +20,7 @@ from bms_keras.errors import BadInput
 STRATEGY = "data_parallel"
 WHOLE_BATCH = True
 LIMITS = {}
+LOST = ("Gloo", "UNAVAILABLE", "heartbeat")  # in what JAX says when another process is gone
 
 
 def replicas():
@@ -30,20 +31,27 @@ def replicas():
 def batch_noise(draw, shape, axis):
     """Noise for a batch, spread over the devices as the batch is.
 
-    Without the hint each device would compute what depends on noise only for the whole batch.
-
     Args:
         draw: Function of a shape.
         shape: Tuple of integers.
         axis: The axis of `shape` that counts the data points.
     """
-    noise, distribution = draw(shape), keras.distribution.distribution()
-    if distribution is None or shape[axis] % distribution.device_mesh.devices.size:
-        return noise
-    axes = [None] * len(shape)
+    return spread(draw(shape), axis)
+
+
+def spread(x, axis=0):
+    """A tensor whose rows along an axis are shared among the devices, each its part.
+
+    The values stay. It is a hint for what does not follow from the layout of the data: of noise,
+    and of a batch that is reshaped, every device would otherwise compute the whole.
+    """
+    distribution = keras.distribution.distribution()
+    if distribution is None or x.shape[axis] % distribution.device_mesh.devices.size:
+        return x
+    axes = [None] * len(x.shape)
     axes[axis] = distribution.batch_dim_name
     layout = keras.distribution.TensorLayout(axes, distribution.device_mesh)
-    return keras.distribution.distribute_tensor(noise, layout)
+    return keras.distribution.distribute_tensor(x, layout)
 
 
 def mean_over_replicas(values):
@@ -95,17 +103,31 @@ def joined(coordinator, processes, process):
         keras.distribution.initialize(address, processes, process)
     except (ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise BadInput(f"--coordinator={coordinator}: the processes do not meet ({reason})") from None
+        raise BadInput(
+            f"--coordinator={coordinator}: the processes do not meet ({reason})"
+        ) from None
     try:
         yield
     except BaseException as error:
-        if isinstance(error, (BadInput, OSError)):
-            print(f"{os.path.basename(sys.argv[0])}: {error}", file=sys.stderr)
-        else:
-            traceback.print_exc()
+        _tell(error)
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(1)
+
+
+def _tell(error):
+    program = os.path.basename(sys.argv[0])
+    if isinstance(error, (BadInput, OSError)):
+        print(f"{program}: {error}", file=sys.stderr)
+    elif any(word in str(error) for word in LOST):
+        reason = str(error).strip().splitlines()[0]
+        print(
+            f"{program}: another process is gone ({reason}); start all of them again: the run goes "
+            "on from its last checkpoint",
+            file=sys.stderr,
+        )
+    else:
+        traceback.print_exc()
 
 
 def is_alone():
