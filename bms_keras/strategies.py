@@ -1,7 +1,7 @@
 """Several devices, processes and hosts, as `config.strategy` asks for them.
 
-"none" is one device; "mirrored" all devices of this host, on TensorFlow; "data_parallel" all devices
-of all processes, on JAX. What they do is in `bms_keras.backends.mirrored` and `parallel`.
+"none" is one device; "mirrored" all devices of this host, on TensorFlow; "data_parallel" all
+devices of all processes, on JAX. How is in `bms_keras.backends.mirrored` and `parallel`.
 """
 
 import contextlib

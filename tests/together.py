@@ -1,8 +1,8 @@
 """Trains tiny runs, as one process of several or on several devices of one: for test_strategies.py.
 
-Takes a JSON object: `port` and `process` of two (neither on TensorFlow), and `jobs`, objects with a
-`workdir`, the `method`, the `fields` of its config, and `kill_at` or `stop_at`: after how many steps
-the process sends itself a SIGKILL or SIGTERM. An .npz of images is named in `fields`.
+Takes a JSON object: `port` and `process`, of two, on JAX; and `jobs`, objects with a `workdir`, the
+`method`, the `fields` of its config, and maybe `kill_at` or `stop_at`: after how many steps the
+process sends itself a SIGKILL or SIGTERM.
 """
 
 import json
