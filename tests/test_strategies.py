@@ -57,7 +57,7 @@ def start(*jobs, **place):
 
 def results(*processes):
     """The exit status, the last line and the errors of each process."""
-    ended = [process.communicate(timeout=300) for process in processes]
+    ended = [process.communicate(timeout=600) for process in processes]
     return [
         (process.returncode, out.splitlines()[-1:], errors)
         for process, (out, errors) in zip(processes, ended, strict=True)
