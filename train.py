@@ -2,6 +2,9 @@
 
 The part after the colon is the method. Any field of the config can be set, as in
 `--config.samples=30 --config.seed=3`. Called again with the same workdir, training goes on.
+
+Several processes, on JAX: the same command for each, with `--config.strategy=data_parallel
+--coordinator=HOST:PORT --num_processes=2 --process_id=0`, or `--coordinator=auto` on a cluster.
 """
 
 import os
@@ -11,6 +14,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's greetings hid
 
 try:
     from bms_keras import cli, training
+    from bms_keras.backends import several
 except ImportError as error:
     sys.exit(f"train.py: {error}")
 from absl import flags
@@ -18,7 +22,18 @@ from ml_collections import config_flags
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "A file in configs/, :method.")
 WORKDIR = flags.DEFINE_string("workdir", None, "The folder of the run.")
+COORDINATOR = flags.DEFINE_string(
+    "coordinator", None, "HOST:PORT of the first process, or 'auto' on a cluster."
+)
+PROCESSES = flags.DEFINE_integer("num_processes", None, "How many processes train together.", 1)
+PROCESS = flags.DEFINE_integer("process_id", None, "The number of this one, from 0.", 0)
 flags.mark_flags_as_required(["config", "workdir"])
 
+
+def main():
+    with several.joined(COORDINATOR.value, PROCESSES.value, PROCESS.value):
+        training.train(CONFIG.value, WORKDIR.value)
+
+
 if __name__ == "__main__":
-    cli.run(lambda: training.train(CONFIG.value, WORKDIR.value))
+    cli.run(main)

@@ -32,7 +32,7 @@ class _EverySteps(keras.callbacks.Callback):
         self.every = every
 
     def on_epoch_end(self, epoch, logs=None):
-        step = int(self.model.optimizer.iterations)
+        step = int(self.model.optimizer.iterations.numpy())
         if self.every and step % self.every == 0:
             self.act(step, {} if logs is None else logs)
 

@@ -39,14 +39,14 @@ def save(model, folder, config=None, keep=3, **notes):
     Raises:
         BadInput: If it cannot be written, on a full disk say; what was there stays.
     """
-    write(model, _path(folder, int(model.optimizer.iterations)), config, **notes)
+    write(model, _path(folder, int(model.optimizer.iterations.numpy())), config, **notes)
     for path in [*steps(folder)[:-keep], *folder.glob(".step_*")]:  # a killed process left these
         path.unlink()
 
 
 def write(model, path, config=None, **notes):
     """Writes one checkpoint; see `save`."""
-    step = int(model.optimizer.iterations)
+    step = int(model.optimizer.iterations.numpy())
     config = config and as_read(config)
     versions = {name: version(name) for name in ("keras", keras.backend.backend())}
     manifest = {"step": step, "config": config, "versions": versions, **notes}

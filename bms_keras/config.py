@@ -4,7 +4,7 @@ import dataclasses
 
 from ml_collections import ConfigDict
 
-from bms_keras import methods, metrics
+from bms_keras import methods, metrics, strategies
 from bms_keras.errors import BadInput
 
 JIT_COMPILE = {"auto": "auto", "on": True, "off": False}
@@ -61,7 +61,7 @@ def default_config(method, **objective):
             "eval_every": 0,  # 0: not while training
             "eval_metrics": (),  # what is measured then; `eval.py` measures whatever applies
             "protocol": dataclasses.asdict(metrics.Protocol()),
-            "strategy": "none",
+            "strategy": "none",  # or, over several devices, "mirrored" or "data_parallel"
             "steps_per_execution": 1,
             "jit_compile": "auto",
         }
@@ -155,7 +155,7 @@ RULES = {
     "protocol.real": _integer(2),
     "protocol.generated": _integer(2),
     "protocol.ivom_images": _integer(2),
-    "strategy": _one_of(("none",)),
+    "strategy": _one_of(strategies.NAMES),
     "steps_per_execution": _integer(1),
     "jit_compile": _one_of(JIT_COMPILE),
 }

@@ -79,7 +79,7 @@ def export_saved_model(model, folder, **metadata):
 def _metadata(model, more):
     """What a client needs to know that the signatures do not say."""
     images = len(model.data_shape) == 3
-    step = int(model.optimizer.iterations) if getattr(model, "optimizer", None) else None
+    step = int(model.optimizer.iterations.numpy()) if getattr(model, "optimizer", None) else None
     return {
         "class": type(model).__name__,
         "step": step,

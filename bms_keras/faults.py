@@ -17,8 +17,10 @@ class FirstFault(keras.metrics.Metric):
     def __init__(self, names, name="first_fault"):
         super().__init__(name=name)
         self.names = list(names)
-        self.index = self.add_variable((), "zeros", "int32", name="index")  # from 1; 0 for none
-        self.step = self.add_variable((), "zeros", "int32", name="step")
+        # Alike on all replicas, which see the same numbers: a sum over them would mean nothing.
+        kwargs = {"dtype": "int32", "aggregation": "only_first_replica"}
+        self.index = self.add_variable((), "zeros", name="index", **kwargs)  # from 1; 0 for none
+        self.step = self.add_variable((), "zeros", name="step", **kwargs)
 
     def update_state(self, values, step):
         """Looks at one turn.
@@ -37,8 +39,8 @@ class FirstFault(keras.metrics.Metric):
 
     def found(self):
         """The name of the first number that was not finite and its step, from 1; or `None`."""
-        index = int(self.index)
-        return (self.names[index - 1], int(self.step)) if index else None
+        index = int(self.index.numpy())
+        return (self.names[index - 1], int(self.step.numpy())) if index else None
 
     def result(self):
         return {}  # no log of its own

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from bms_keras.backends import TakesTurns, result_names, standard_normal
+from bms_keras.backends import TakesTurns, result_names, several, standard_normal
 from bms_keras.faults import FirstFault
 from bms_keras.layers import SpectralNormalization
 from bms_keras.optimizers import PlayerOptimizers
@@ -185,8 +185,12 @@ class Game(TakesTurns, keras.Model):
         return tuple(self.generator.output_shape[1:])
 
     def prior(self, *shape):
-        """Samples of p(z) = N(0, I) for training, of shape `(*shape, latent_dim)`."""
-        return standard_normal((*shape, self.latent_dim), self.seed_generator)
+        """Samples of p(z) = N(0, I) for training, of shape `(*shape, latent_dim)`.
+
+        The last axis of `shape` counts the data points.
+        """
+        draw = lambda shape: standard_normal(shape, self.seed_generator)  # noqa: E731
+        return several.batch_noise(draw, (*shape, self.latent_dim), axis=len(shape) - 1)
 
     def decode(self, z):
         """G(z) in training."""

@@ -54,7 +54,7 @@ class PlayerOptimizers(keras.optimizers.Optimizer):
             raise ValueError(f"Each player needs an optimizer of its own. Received: {by_player}")
         # Not `self.optimizers`, by which Keras's callbacks know their own MultiOptimizer.
         self.by_player = dict(by_player)
-        rates = [float(optimizer.learning_rate) for optimizer in by_player.values()]
+        rates = [float(ops.convert_to_numpy(o.learning_rate)) for o in by_player.values()]
         self._ratios = [rate / rates[0] if rates[0] else 1.0 for rate in rates]
 
     def __getitem__(self, player):

@@ -5,15 +5,28 @@ import sys
 
 import numpy as np
 
-from bms_keras import board, callbacks, checkpoint, experiment, interruption, metrics, pictures
-from bms_keras.errors import NotFinite
+from bms_keras import (
+    board,
+    callbacks,
+    checkpoint,
+    experiment,
+    interruption,
+    methods,
+    metrics,
+    pictures,
+    strategies,
+)
+from bms_keras.backends import several
+from bms_keras.config import validate
+from bms_keras.errors import BadInput, NotFinite
 from bms_keras.workdir import Workdir
 
 
 def train(config, workdir):
     """Trains to `config.steps`.
 
-    SIGTERM and SIGINT end it after the step under way, with a checkpoint.
+    SIGTERM and SIGINT end it after the step under way, with a checkpoint. Of several processes, all
+    of which must see the same workdir, the first writes; a signal to one ends all.
 
     Args:
         config: A `ConfigDict`; see `bms_keras.config.default_config`.
@@ -24,23 +37,26 @@ def train(config, workdir):
 
     Raises:
         BadInput: If the config is bad, if the workdir holds another run, is in use or cannot be
-            written, or if none of its checkpoints can be read.
+            written, if none of its checkpoints can be read, or if several processes do not see the
+            same ones.
         NotFinite: If a loss or a gradient is not finite, and `config.on_nan` does not help.
     """
+    validate(config)
     workdir = Workdir(workdir)
-    with interruption.postponed() as asked:
-        built = experiment.build(config)
-        with workdir.claimed(config):
-            run = _Run(built, config, workdir, asked)
+    strategy = strategies.scope(config, methods.get(config.method).coupled)
+    with interruption.postponed() as asked, strategy:
+        built = experiment.build(strategies.within_limits(config))
+        with strategies.by_the_first(workdir.claimed(config)):
+            run = _Run(built, config, workdir, strategies.Agreed(asked))
             try:
                 run.to_the_end()
             except interruption.Interrupted:
                 run.save()
-                print(f"stopped at step {run.step} of {config.steps}; the same command goes on")
+                run.say(f"stopped at step {run.step} of {config.steps}; the same command goes on")
                 return None
             finally:
                 callbacks.close(workdir.tensorboard)
-            pictures.save(pictures.at_the_end(built.model, built.data), workdir)
+            run.draw()
     return built
 
 
@@ -53,16 +69,19 @@ class _Run:
         self.workdir = workdir
         self.asked = asked  # an Event: whether to stop
         self.rollbacks = 0
+        self.steps_per_execution = built.model.steps_per_execution
 
     @property
     def step(self):
-        return int(self.model.optimizer.iterations)
+        return int(self.model.optimizer.iterations.numpy())
 
     def to_the_end(self):
         config = self.config
         self.restore()
-        board.describe(self.workdir.tensorboard, self.model, config)
-        print(f"{config.method} on {config.data.source}: step {self.step} of {config.steps}")
+        if several.is_first():
+            with several.alone(self.model):
+                board.describe(self.workdir.tensorboard, self.model, config)
+        self.say(f"{config.method} on {config.data.source}: step {self.step} of {config.steps}")
         while self.step < config.steps:
             try:
                 self.fit()
@@ -76,26 +95,28 @@ class _Run:
         epoch = math.gcd(config.checkpoint_every, config.eval_every)
         underway = [v.numpy() for v in model.metrics_variables] if self.step % epoch else None
         for first, steps, epochs in _segments(self.step, config.steps, epoch):
-            model.steps_per_execution = math.gcd(config.steps_per_execution, steps)
+            model.steps_per_execution = math.gcd(self.steps_per_execution, steps)
             model.make_train_function(force=True)
             model.fit(
-                self.data.batches(first, first + steps * epochs),
+                several.fed(self.data.batches(first, first + steps * epochs)),
                 steps_per_epoch=steps,
                 initial_epoch=first // epoch,
                 epochs=first // epoch + epochs,
                 callbacks=self.callbacks(underway),
                 shuffle=False,
-                verbose=1 if sys.stdout.isatty() else 2,
+                verbose=(1 if sys.stdout.isatty() else 2) if several.is_first() else 0,
             )
             underway = None
 
     def callbacks(self, underway):
-        """What acts at the end of an epoch, in this order: what is measured is then written."""
+        """What acts at the end of an epoch, in this order: what is measured is then written.
+
+        Every process measures, so that none has to wait for long, and the first one writes.
+        """
         config, folder = self.config, self.workdir.tensorboard
         now_and_then = config.eval_every or config.checkpoint_every
-        return [
-            callbacks.Guard(self.asked, underway),
-            callbacks.Evaluate(self.measure, config.eval_every),
+        measuring = [callbacks.Evaluate(self.measure, config.eval_every)]
+        writing = [
             callbacks.Scalars(folder),
             callbacks.Vitals(folder),
             callbacks.Checkpoint(self.save, config.checkpoint_every),
@@ -103,25 +124,44 @@ class _Run:
             callbacks.SampleGrid(self.data, folder, now_and_then),
             callbacks.Selection(self.data, folder, now_and_then),
             callbacks.Projector(self.data, folder, now_and_then),
-            callbacks.StopWhenAsked(self.asked),
         ]
+        acting = measuring + writing if several.is_first() else measuring
+        guard, stop = callbacks.Guard(self.asked, underway), callbacks.StopWhenAsked(self.asked)
+        return [guard, *several.apart(acting), stop]
 
     def measure(self):
         return metrics.measure(
             self.config.eval_metrics, self.model, self.data, self.config.protocol
         )
 
+    def say(self, line):
+        if several.is_first():
+            print(line)
+
     def save(self):
-        checkpoint.save(
-            self.model,
-            self.workdir.checkpoints,
-            self.config,
-            self.config.keep,
-            rollbacks=self.rollbacks,
-        )
+        if several.is_first():
+            checkpoint.save(
+                self.model,
+                self.workdir.checkpoints,
+                self.config,
+                self.config.keep,
+                rollbacks=self.rollbacks,
+            )
+
+    def draw(self):
+        """Pictures of the trained model."""
+        if several.is_first():
+            with several.alone(self.model):
+                pictures.save(pictures.at_the_end(self.model, self.data), self.workdir)
 
     def restore(self):
         """Goes to the newest checkpoint, if there is one."""
+        newest = max(map(checkpoint.step_of, checkpoint.steps(self.workdir.checkpoints)), default=0)
+        if not several.same_everywhere(newest):
+            raise BadInput(
+                f"--workdir={self.workdir.path} must be one folder for all processes, on a shared "
+                f"disk: they see different checkpoints, this one step {newest}"
+            )
         manifest = checkpoint.restore(self.model, self.workdir.checkpoints, self.config)
         self.rollbacks = max(self.rollbacks, (manifest or {}).get("rollbacks", 0))
         return manifest

@@ -20,6 +20,7 @@ MAY_CHANGE = (  # when a run goes on
     "protocol",
     "on_nan",
     "max_rollbacks",
+    "strategy",
 )
 
 

@@ -74,7 +74,7 @@ FIELDS = {  # FIELD=VALUE of a config on Grid, and the line
     "best_by=max:": "'max:NAME' or 'min:NAME'. Received: 'max:'",
     "on_nan=ignore": "'stop' or 'rollback'. Received: 'ignore'",
     "max_rollbacks=-1": "at least 0. Received: -1",
-    "strategy=magic": "config.strategy must be 'none'. Received: 'magic'",
+    "strategy=magic": "'mirrored' or 'data_parallel'. Received: 'magic'",
     "jit_compile=maybe": "'auto' or 'on' or 'off'. Received: 'maybe'",
     "steps_per_execution=0": "at least 1. Received: 0",
     "gradient=half": "'selected' or 'all'. Received: 'half'",

@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from bms_keras.backends import mirrored
+
 
 def standard_normal(shape, seed):
     """Standard normal noise, float32.
@@ -72,7 +74,7 @@ class TakesTurns:
 
     def train_step(self, data):
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        replicas = mirrored.replicas()
         for player in self.players():
             self.begin_turn(player)
             variables = player.trainable_variables
@@ -80,10 +82,12 @@ class TakesTurns:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch([variable.value for variable in variables])
                 loss, terms = player.loss(x)
-                # tf.distribute sums the replicas' gradients: share the loss among them.
-                scaled_loss = optimizer.scale_loss(loss / replicas)
+                scaled_loss = optimizer.scale_loss(loss)
             gradients = tape.gradient(scaled_loss, [variable.value for variable in variables])
-            optimizer.apply(gradients, variables)
+            # Of the whole batch before the optimizer looks whether they are finite, and before
+            # their length is logged; Keras then sums what the replicas hand it.
+            loss, terms, gradients = mirrored.mean_over_replicas((loss, terms, gradients))
+            optimizer.apply(_divided(gradients, replicas), variables)
             self.track(player, loss, terms, gradients)
         self.end_step()
         return self.get_metrics_result()
@@ -95,3 +99,9 @@ class TakesTurns:
                 loss, terms = player.loss(x)
             self.track(player, loss, terms)
         return self.evaluated()
+
+
+def _divided(gradients, replicas):
+    if replicas == 1:
+        return gradients
+    return [None if gradient is None else gradient / replicas for gradient in gradients]

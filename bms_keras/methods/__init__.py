@@ -30,6 +30,8 @@ class Method:
         normalization: Of the image critic: "spectral", "batch" or "none".
         outputs: Numbers that the image critic puts out.
         kind: The kind of data that it is for; `None` for any.
+        coupled: Whether a loss is no mean over data points, so that it needs the whole batch
+            (batch normalisation and the state of a game apart).
         objective: The class's arguments that a config may set, with this method's values.
     """
 
@@ -40,6 +42,7 @@ class Method:
     normalization: str = "none"
     outputs: int = 1
     kind: str | None = None
+    coupled: bool = False
     objective: dict = dataclasses.field(default_factory=dict)
 
     def build(self, networks, samples, gradient, **kwargs):
@@ -51,7 +54,9 @@ class Method:
         return self.game(**networks, **kwargs)
 
 
-def _bms(summary, networks=_HYBRID, samples=1, normalization="spectral", **objective):
+def _bms(
+    summary, networks=_HYBRID, samples=1, normalization="spectral", coupled=False, **objective
+):
     """A special case of BMS-VAE-GAN; terms whose critic is missing have no weight to set."""
     terms = {"lambda_": 1.0, "divergence_weight": 1.0, "norm": 1}
     if "image_critic" in networks:
@@ -64,7 +69,8 @@ def _bms(summary, networks=_HYBRID, samples=1, normalization="spectral", **objec
             "gradient_penalty": 0.0,
         }
     objective = terms | objective
-    return Method(summary, BMSVAEGAN, networks, samples, normalization, objective=objective)
+    kwargs = {"coupled": coupled, "objective": objective}
+    return Method(summary, BMSVAEGAN, networks, samples, normalization, **kwargs)
 
 
 METHODS = {
@@ -86,6 +92,7 @@ METHODS = {
     "wae": _bms(
         "Wasserstein autoencoder, MMD to the prior",
         _AUTOENCODER,
+        coupled=True,
         prior="mmd",
         divergence_weight=10.0,  # the lambda of Tolstikhin et al. 2018
     ),
@@ -115,6 +122,7 @@ METHODS = {
         BWGAN,
         _GAN,
         kind="images",
+        coupled=True,
         objective={"sobolev": -1.5, "critic_turns": 5},
     ),
     "began": Method(
@@ -128,6 +136,7 @@ METHODS = {
         "latent-data and critic-score distances (Tran et al. 2018)",
         DistGAN,
         (*_AUTOENCODER, "image_critic"),
+        coupled=True,
         objective={"lambda_r": 1.0, "reconstruction_weight": 0.05, "gradient_penalty": 1.0},
     ),
     "veegan": Method(
@@ -147,6 +156,7 @@ METHODS = {
         "diversity of the critic's features (Elfeki et al. 2019)",
         GDPPGAN,
         _GAN,
+        coupled=True,
         objective={"diversity_weight": 1.0},
     ),
 }

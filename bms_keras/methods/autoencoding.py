@@ -3,7 +3,7 @@
 from keras import ops
 
 from bms_keras import objectives
-from bms_keras.backends import standard_normal
+from bms_keras.backends import several, standard_normal
 from bms_keras.errors import require
 from bms_keras.game import Game, fresh_seed
 
@@ -81,5 +81,5 @@ def best_of(x, x_i, norm):
 
 def tiled(function, x):
     """Applies a function of a batch to `(T, B, ...)`, as one batch of T * B."""
-    outputs = function(ops.reshape(x, (-1, *x.shape[2:])))
-    return ops.reshape(outputs, (ops.shape(x)[0], -1, *outputs.shape[1:]))
+    outputs = function(several.spread(ops.reshape(x, (-1, *x.shape[2:]))))
+    return several.spread(ops.reshape(outputs, (ops.shape(x)[0], -1, *outputs.shape[1:])), axis=1)

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from bms_keras import objectives
-from bms_keras.backends import input_gradient
+from bms_keras.backends import input_gradient, several
 from bms_keras.errors import one_of, require
 from bms_keras.game import Game, Player
 
@@ -43,9 +43,8 @@ class Adversarial(Game):
 
     def slope(self, x, generated):
         """The gradient of log D_I at random points between data and samples, like `x`."""
-        share = keras.random.uniform(
-            (ops.shape(x)[0], *[1] * len(self.data_shape)), seed=self.seed_generator
-        )
+        draw = lambda shape: keras.random.uniform(shape, seed=self.seed_generator)  # noqa: E731
+        share = several.batch_noise(draw, (ops.shape(x)[0], *[1] * len(self.data_shape)), axis=0)
         x = ops.cast(x, "float32")
         return input_gradient(self.log_ratio, x + share * (ops.cast(generated, "float32") - x))
 

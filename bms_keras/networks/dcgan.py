@@ -7,6 +7,7 @@ channels double with each halving.
 import keras
 from keras import layers
 
+from bms_keras.backends import several
 from bms_keras.errors import BadInput
 from bms_keras.layers import SpectralNormalization
 from bms_keras.networks.mlp import perceptron
@@ -106,6 +107,12 @@ def autoencoder(shape, width, code):
     return keras.Sequential([encoder, keras.Sequential(decoder)], name="autoencoder")
 
 
+def batch_normalization():
+    """By the statistics of the whole batch, over however many replicas it is spread."""
+    kwargs = {"synchronized": True} if several.replicas() > 1 else {}
+    return layers.BatchNormalization(**kwargs)
+
+
 def _init():
     """Radford's weights; a new initializer for each layer, else equal shapes get equal weights."""
     return {"kernel_initializer": keras.initializers.RandomNormal(stddev=0.02)}
@@ -114,7 +121,7 @@ def _init():
 def _doubling(shape, width, batch_norm):
     """A dense layer, then a transposed convolution of stride 2 for each doubling, to tanh."""
     side, channels = stages(shape[0], width)
-    between = lambda: [layers.BatchNormalization()] * batch_norm + [layers.ReLU()]  # noqa: E731
+    between = lambda: [batch_normalization()] * batch_norm + [layers.ReLU()]  # noqa: E731
     network = [layers.Dense(side * side * channels[-1], **_init())]
     network += [layers.Reshape((side, side, channels[-1])), *between()]
     for filters in reversed(channels[:-1]):
@@ -132,7 +139,7 @@ def _halving(shape, width, outputs, name, normalization="batch"):
         normalized = i > 0 and normalization == "batch"
         conv = layers.Conv2D(filters, 4, 2, "same", use_bias=not normalized, **_init())
         network.append(wrap(conv))
-        network += [layers.BatchNormalization()] if normalized else []
+        network += [batch_normalization()] if normalized else []
         network.append(layers.LeakyReLU(0.2))
     network += [layers.Flatten(), wrap(layers.Dense(outputs, dtype="float32", **_init()))]
     return keras.Sequential(network, name=name)

@@ -48,7 +48,7 @@ def generator(latent_dim, width, shape):
     for factor in (4, 2, 1):
         network += [
             layers.Conv2DTranspose(factor * width, 4, 2, "same", use_bias=False),
-            layers.BatchNormalization(),
+            dcgan.batch_normalization(),
             layers.ReLU(),
         ]
     network += [

@@ -1,0 +1,90 @@
+"""Several devices, processes and hosts, as `config.strategy` asks for them.
+
+"none" is one device; "mirrored" all devices of this host, on TensorFlow; "data_parallel" all
+devices of all processes, on JAX. How is in `bms_keras.backends.mirrored` and `parallel`.
+"""
+
+import contextlib
+
+import keras
+
+from bms_keras.backends import several
+from bms_keras.errors import BadInput
+
+BACKENDS = {"mirrored": "TensorFlow", "data_parallel": "JAX"}
+NAMES = ("none", *BACKENDS)
+
+
+def scope(config, coupled):
+    """A context in which an experiment is built and trained.
+
+    Args:
+        config: A valid `ConfigDict`.
+        coupled: Whether the method's losses need the whole batch; see `methods.Method`.
+
+    Raises:
+        BadInput: If the backend lacks the strategy, if the devices cannot share a batch evenly,
+            or if the method needs a batch in one piece and would not get it.
+    """
+    name, n = config.strategy, len(several.devices())
+    if name == "none":
+        if several.is_alone():
+            return contextlib.nullcontext()
+        raise BadInput("several processes need --config.strategy=data_parallel. Received: 'none'")
+    if name != several.STRATEGY:
+        raise BadInput(
+            f"config.strategy={name!r} needs the {BACKENDS[name]} backend; on "
+            f"{keras.backend.backend()} it is 'none' or {several.STRATEGY!r}"
+        )
+    if config.batch_size % n:
+        raise BadInput(
+            f"config.batch_size must be a multiple of {n}, the number of devices. "
+            f"Received: {config.batch_size}"
+        )
+    if coupled and n > 1 and not several.WHOLE_BATCH:
+        raise BadInput(
+            f"config.strategy={name!r} cannot play {config.method!r}, whose loss needs the batch "
+            "in one piece; on JAX 'data_parallel' can"
+        )
+    return several.scope()
+
+
+def within_limits(config):
+    """The config with what the strategy cannot do left out: fields of speed, not of results."""
+    config = config.copy_and_resolve_references()
+    config.update(several.LIMITS if config.strategy != "none" else {})
+    return config
+
+
+class Agreed:
+    """An event that is set for all processes when it is set in one.
+
+    Args:
+        event: A `threading.Event` of this process.
+    """
+
+    def __init__(self, event):
+        self.event = event
+
+    def is_set(self):
+        """Whether it is set anywhere; every process must ask, and at the same steps."""
+        return several.any_process(self.event.is_set())
+
+
+@contextlib.contextmanager
+def by_the_first(context):
+    """Enters a context in the first process, for all of them.
+
+    Raises:
+        BadInput: In every process, if the first cannot enter.
+    """
+    with contextlib.ExitStack() as stack:
+        refusal = None
+        try:
+            if several.is_first():
+                stack.enter_context(context)
+        except BadInput as error:
+            refusal = error
+        if several.any_process(refusal is not None):
+            raise refusal or BadInput("the first process has given up; see what it says")
+        yield
