@@ -11,7 +11,7 @@ except (ImportError, ValueError) as error:
 from bms_keras import callbacks, objectives
 from bms_keras.errors import BadInput
 from bms_keras.game import Game, Player
-from bms_keras.layers import SpectralNormalization
+from bms_keras.layers import Gain, SpectralNormalization
 from bms_keras.methods.gan import GAN
 from bms_keras.methods.hybrid import BMSVAEGAN
 from bms_keras.optimizers import PlayerOptimizers
@@ -21,6 +21,7 @@ __all__ = [
     "BMSVAEGAN",
     "GAN",
     "BadInput",
+    "Gain",
     "Game",
     "Player",
     "PlayerOptimizers",

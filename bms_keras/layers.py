@@ -1,4 +1,4 @@
-"""Spectral normalisation as a reparametrisation (Miyato et al. 2018, algorithm 1)."""
+"""Reparametrised layers: spectral normalisation (Miyato et al. 2018, algorithm 1), and gains."""
 
 import keras
 from keras import ops
@@ -126,3 +126,30 @@ class SpectralNormalization(keras.layers.Wrapper):
 
 def _unit(vector):
     return vector / (ops.norm(vector) + 1e-12)
+
+
+@keras.saving.register_keras_serializable("bms_keras")
+class Gain(keras.layers.Layer):
+    """Multiplies each feature by a learned positive gain: `y = exp(k) x`, k = 0 at first.
+
+    Between a dense layer and a saturating activation it makes the same functions as the dense
+    layer alone, but steepness is then one number a unit, apart from where the step lies. Only the
+    samples on the step have a gradient for it, all of one sign, so Adam lets it grow
+    exponentially; as the size of a kernel it grows like the root of the steps.
+
+    Input and output are of shape `(..., features)`, in the layer's compute dtype; `k` is float32.
+
+    Example:
+
+    >>> Gain()(keras.ops.ones((2, 3))).shape
+    (2, 3)
+    """
+
+    def build(self, input_shape):
+        self.k = self.add_weight(shape=(input_shape[-1],), initializer="zeros", name="k")
+
+    def call(self, inputs):
+        return inputs * ops.exp(self.k)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape

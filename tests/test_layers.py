@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from bms_keras import SpectralNormalization
+from bms_keras import Gain, SpectralNormalization
 
 KINDS = {
     "dense": (lambda **kw: layers.Dense(7, **kw), (5,)),
@@ -173,3 +173,10 @@ def test_save_and_load(kind, tmp_path, same):
     assert len(loaded.get_weights()) == 3  # kernel, bias and u
     assert same(loaded.get_weights(), model.get_weights())
     np.testing.assert_array_equal(loaded(x), model(x))
+
+
+def test_a_gain_is_one_at_first_and_positive_wherever_k_goes():
+    layer, x = Gain(), np.array([[1.0, -2.0, 3.0]], "float32")
+    np.testing.assert_array_equal(layer(x), x)
+    layer.k.assign([0.0, np.log(2.0), -20.0])
+    np.testing.assert_allclose(layer(x), [[1.0, -4.0, 0.0]], atol=1e-6)

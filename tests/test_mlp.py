@@ -1,5 +1,7 @@
 """The dense networks have the sizes that were asked for, and the critic the Lipschitz constant."""
 
+import types
+
 import keras
 import numpy as np
 import pytest
@@ -74,9 +76,25 @@ def test_initial_weights_are_uniform_by_fan_in():
         np.testing.assert_allclose(np.abs(weights).mean(), bound / 2, rtol=0.5)
 
 
+def test_a_staircase_is_tanh_units_with_gains():
+    steep = types.SimpleNamespace(**{**vars(CONFIG), "generator": (5, 7), "steep": True})
+    network = mlp.build(steep, (2,), ("generator",), normalization="spectral")["generator"]
+    rng = np.random.default_rng(0)
+    network.set_weights([rng.standard_normal(w.shape) for w in network.get_weights()])
+    z = rng.standard_normal((6, 4)).astype("float32")
+    w1, b1, k1, w2, b2, k2, w3, b3 = network.get_weights()
+    hidden = np.tanh(np.exp(k2) * (np.tanh(np.exp(k1) * (z @ w1 + b1)) @ w2 + b2))
+    np.testing.assert_allclose(
+        network.predict(z, verbose=0), hidden @ w3 + b3, rtol=1e-4, atol=1e-5
+    )
+
+
 @pytest.mark.usefixtures("mixed_bfloat16")
 def test_outputs_are_float32_under_mixed_precision():
-    for network in mlp.build(CONFIG, (2,), HYBRID, normalization="spectral").values():
+    steep = types.SimpleNamespace(**vars(CONFIG), steep=True)
+    built = mlp.build(CONFIG, (2,), HYBRID, normalization="spectral")
+    built["steep"] = mlp.build(steep, (2,), ("generator",), normalization="spectral")["generator"]
+    for network in built.values():
         y = network(np.ones((3, network.input_shape[-1]), "float32"))
         assert keras.backend.standardize_dtype(y.dtype) == "float32"
         assert {w.dtype for w in network.weights} == {"float32"}
