@@ -115,7 +115,7 @@ def _one_of(choices):
 
 def _sizes(value):
     sizes = value if isinstance(value, (tuple, list)) else (value,)
-    return all(isinstance(size, str) or size > 0 for size in sizes)
+    return all(isinstance(size, (str, bool)) or size > 0 for size in sizes)  # words and switches
 
 
 def _best_by(value):
