@@ -1,6 +1,6 @@
 """2D Ring with a generator that can jump; see grid_steep.py.
 
-    python train.py --config=configs/ring_steep.py --workdir=runs/ring_steep
+python train.py --config=configs/ring_steep.py --workdir=runs/ring_steep
 """
 
 from configs import grid_steep
