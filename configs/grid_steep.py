@@ -3,7 +3,8 @@
     python train.py --config=configs/grid_steep.py --workdir=runs/grid_steep
 
 As grid.py otherwise, in half the steps, with a longer memory of Adam's squares and rates that fall
-to 0: steep steps make large noise at large rates.
+to 0: steep steps make large noise at large rates. An experiment: one run came to 97.9 % of high
+quality, trials to 98.7 and 99.7 %; see results/README.md.
 """
 
 from configs import grid
