@@ -19,7 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))  # configs/ is no 
 import keras
 import numpy as np
 from absl import app, flags
-from sides import configured
+from sides import configured, image_shape
 from timing import Side, table, take_turns, write
 
 from bms_keras import networks
@@ -56,7 +56,7 @@ def step_multiply_adds(config):
     the least realistic, the prior's, the critic's two. R: both turns of the posterior. D_L: all T,
     and its own two.
     """
-    T, shape = config.samples, (config.data.resolution,) * 2 + (config.data.channels,)
+    T, shape = config.samples, image_shape(config)
     names = ("recognition", "generator", "image_critic", "latent_critic")
     built = networks.build(config.networks, shape, names)
     r, g, d, latent = (multiply_adds(built[name]) for name in names)

@@ -40,7 +40,7 @@ class Ours:
         config = configured(spec)
         with tempfile.TemporaryDirectory() as folder:
             if config.data.resolution:
-                shape = (config.data.resolution,) * 2 + (config.data.channels,)
+                shape = image_shape(config)
                 config.data.source = _noise_images(shape, config.batch_size, folder)
             built = experiment.build(config)
         self.keras, self.model = keras, built.model
@@ -84,6 +84,10 @@ def configured(spec):
     return config
 
 
+def image_shape(config):
+    return (config.data.resolution,) * 2 + (config.data.channels,)
+
+
 def _noise_images(shape, n, folder):
     images = np.zeros((n, *shape), "uint8")
     path = f"{folder}/noise.npz"
@@ -111,7 +115,7 @@ def _plain_keras(spec, weights):
     from bms_keras import networks
 
     config = configured(spec)
-    shape = (config.data.resolution,) * 2 + (config.data.channels,)
+    shape = image_shape(config)
     keras.utils.set_random_seed(0)
     names = ("recognition", "generator", "image_critic", "latent_critic")
     built = networks.build(config.networks, shape, names, "none")
@@ -128,7 +132,7 @@ def _plain_torch(spec, weights):
     import plain_torch
 
     config = configured(spec)
-    shape = (config.data.resolution,) * 2 + (config.data.channels,)
+    shape = image_shape(config)
     by_layer = {}
     for key, array in weights.items():
         network, i, name = key.split("/")

@@ -79,7 +79,7 @@ def validate(config):
     methods.get(config.method)
     for name in config.eval_metrics:
         metrics.get(name)
-    rules = RULES | {f"networks.{name}": SIZES for name in config.networks}
+    rules = RULES | {f"networks.{name}": NETWORKS.get(name, SIZES) for name in config.networks}
     for field, (fits, expected) in rules.items():
         value = config
         for part in field.split("."):
@@ -115,7 +115,7 @@ def _one_of(choices):
 
 def _sizes(value):
     sizes = value if isinstance(value, (tuple, list)) else (value,)
-    return all(isinstance(size, (str, bool)) or size > 0 for size in sizes)  # words and switches
+    return all(isinstance(size, str) or size > 0 for size in sizes)
 
 
 def _best_by(value):
@@ -124,6 +124,7 @@ def _best_by(value):
 
 
 SIZES = _sizes, "above 0"
+NETWORKS = {"steep": _one_of((True, False))}  # fields of networks that are no sizes
 ABOVE_0 = lambda value: value > 0, "above 0"
 SHARE = lambda value: 0 <= value <= 1, "in [0, 1]"
 MOMENTUM = lambda value: 0 <= value < 1, "in [0, 1)"

@@ -133,9 +133,8 @@ class Gain(keras.layers.Layer):
     """Multiplies each feature by a learned positive gain: `y = exp(k) x`, k = 0 at first.
 
     Between a dense layer and a saturating activation it makes the same functions as the dense
-    layer alone, but steepness is then one number a unit, apart from where the step lies. Only the
-    samples on the step have a gradient for it, all of one sign, so Adam lets it grow
-    exponentially; as the size of a kernel it grows like the root of the steps.
+    layer alone, but steepness is then one number a unit, apart from where the step lies, and Adam
+    can let it grow (or fall) exponentially.
 
     Input and output are of shape `(..., features)`, in the layer's compute dtype; `k` is float32.
 

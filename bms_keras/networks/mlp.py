@@ -13,7 +13,7 @@ def build(config, shape, names, normalization="spectral", outputs=1):
     Args:
         config: `latent_dim`; the hidden widths `recognition`, `generator`, `image_critic` and
             `latent_critic`; `lipschitz` and `input_scale` of a normalised image critic; `steep`
-            (False where it is missing) for a generator that makes steps: `staircase`.
+            (False where it is missing) for a generator of tanh units with gains.
         shape, names, normalization, outputs: See `bms_keras.networks.build`; an image critic that
             is not spectrally normalised has no normalisation.
 
@@ -23,10 +23,10 @@ def build(config, shape, names, normalization="spectral", outputs=1):
     if len(shape) != 1:
         raise BadInput(f"networks.family 'mlp' needs points of shape (d,). Received: {shape}")
     (dim,), latent = shape, config.latent_dim
-    generator = staircase if getattr(config, "steep", False) else perceptron
+    steep = {"activation": "tanh", "gains": True} if getattr(config, "steep", False) else {}
     makers = {
         "recognition": lambda: perceptron(dim, config.recognition, 2 * latent, name="recognition"),
-        "generator": lambda: generator(latent, config.generator, dim, name="generator"),
+        "generator": lambda: perceptron(latent, config.generator, dim, name="generator", **steep),
         "latent_critic": lambda: perceptron(latent, config.latent_critic, 1, name="latent_critic"),
         "image_critic": lambda: (
             lipschitz_critic(dim, config.image_critic, config.lipschitz, config.input_scale)
@@ -38,29 +38,22 @@ def build(config, shape, names, normalization="spectral", outputs=1):
     return {name: makers[name]() for name in names}
 
 
-def perceptron(inputs, widths, outputs, activation="relu", name=None):
-    """A dense network with ReLU between its layers."""
+def perceptron(inputs, widths, outputs, activation="relu", gains=False, name=None):
+    """A dense network; with gains each hidden unit has one of its own, see `layers.Gain`."""
+
+    def hidden(width, n):
+        if not gains:
+            return [layers.Dense(width, activation, **_fan_in(n))]
+        return [layers.Dense(width, **_fan_in(n)), Gain(), layers.Activation(activation)]
+
     return keras.Sequential(
         [
             keras.Input((inputs,)),
-            *(layers.Dense(width, activation, **_fan_in(n)) for n, width in _pairs(inputs, widths)),
+            *(layer for n, width in _pairs(inputs, widths) for layer in hidden(width, n)),
             layers.Dense(outputs, dtype="float32", **_fan_in([inputs, *widths][-1])),
         ],
         name=name,
     )
-
-
-def staircase(inputs, widths, outputs, name=None):
-    """A dense network of tanh units with a gain each: it can jump from mode to mode.
-
-    What a generator misses lies between modes, on the slopes of its steps; see `layers.Gain`.
-    """
-    hidden = [
-        (layers.Dense(width, **_fan_in(n)), Gain(), layers.Activation("tanh"))
-        for n, width in _pairs(inputs, widths)
-    ]
-    last = layers.Dense(outputs, dtype="float32", **_fan_in([inputs, *widths][-1]))
-    return keras.Sequential([keras.Input((inputs,)), *sum(hidden, ()), last], name=name)
 
 
 def lipschitz_critic(inputs, widths, lipschitz, scale):
