@@ -130,11 +130,12 @@ def _unit(vector):
 
 @keras.saving.register_keras_serializable("bms_keras")
 class Gain(keras.layers.Layer):
-    """Multiplies each feature by a learned positive gain: `y = exp(k) x`, k = 0 at first.
+    """Multiplies each feature by a learned gain of at least 1: `y = exp(k) x`, k >= 0, 0 at first.
 
     Between a dense layer and a saturating activation it makes the same functions as the dense
     layer alone, but steepness is then one number a unit, apart from where the step lies, and Adam
-    can let it grow (or fall) exponentially.
+    can let it grow exponentially. A gain below 1 is kept out (`constraint`): most units would come
+    to one, and too few be left to grow.
 
     Input and output are of shape `(..., features)`, in the layer's compute dtype; `k` is float32.
 
@@ -145,7 +146,12 @@ class Gain(keras.layers.Layer):
     """
 
     def build(self, input_shape):
-        self.k = self.add_weight(shape=(input_shape[-1],), initializer="zeros", name="k")
+        self.k = self.add_weight(
+            shape=(input_shape[-1],),
+            initializer="zeros",
+            constraint=keras.constraints.NonNeg(),
+            name="k",
+        )
 
     def call(self, inputs):
         return inputs * ops.exp(self.k)

@@ -175,8 +175,12 @@ def test_save_and_load(kind, tmp_path, same):
     np.testing.assert_array_equal(loaded(x), model(x))
 
 
-def test_a_gain_is_one_at_first_and_positive_wherever_k_goes():
+def test_a_gain_is_one_at_first_and_never_less():
     layer, x = Gain(), np.array([[1.0, -2.0, 3.0]], "float32")
     np.testing.assert_array_equal(layer(x), x)
-    layer.k.assign([0.0, np.log(2.0), -20.0])
-    np.testing.assert_allclose(layer(x), [[1.0, -4.0, 0.0]], atol=1e-6)
+    layer.k.assign([0.0, np.log(2.0), 0.5])
+    np.testing.assert_allclose(layer(x), [[1.0, -4.0, 3 * np.exp(0.5)]], rtol=1e-6)
+    optimizer = keras.optimizers.SGD(1.0)
+    optimizer.build([layer.k])
+    optimizer.apply([ops.convert_to_tensor([-1.0, 0.1, 9.0])], [layer.k])
+    np.testing.assert_allclose(layer.k, [1.0, np.log(2.0) - 0.1, 0.0], rtol=1e-6)
