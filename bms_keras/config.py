@@ -52,6 +52,7 @@ def default_config(method, **objective):
                 "beta_2": 0.9,
                 "hold": 1.0,  # share of the steps at the full rate; then linearly to
                 "final": 0.0,  # this share of the rate
+                "image_critic_final": 0.0,  # the image critic's, this share of its own
             },
             "checkpoint_every": 1000,
             "keep": 3,  # so many of the last checkpoints
@@ -147,6 +148,7 @@ RULES = {
     "optimizer.beta_2": MOMENTUM,
     "optimizer.hold": SHARE,
     "optimizer.final": SHARE,
+    "optimizer.image_critic_final": SHARE,
     "checkpoint_every": _integer(1),
     "keep": _integer(1),
     "best_by": (_best_by, "'', 'max:NAME' or 'min:NAME'"),

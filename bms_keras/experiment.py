@@ -66,8 +66,9 @@ def _optimizer(config, player, turns):
     """The optimizer of a player that has so many turns a step."""
     fields = config.optimizer
     rate = fields.get(f"{player}_learning_rate", fields.learning_rate)
+    final = fields.get(f"{player}_final", fields.final)
     if fields.hold < 1:
-        rate = HoldThenDecay(rate, turns * config.steps, fields.hold, fields.final)
+        rate = HoldThenDecay(rate, turns * config.steps, fields.hold, final)
     optimizer = keras.optimizers.Adam(rate, fields.beta_1, fields.beta_2)
     if config.precision == "float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)

@@ -12,8 +12,9 @@ critic's Lipschitz constant and the weights were found on other seeds; see the R
 from bms_keras.config import default_config
 
 
-def get_config(method="bms_vae_gan"):
-    config = default_config(method, lambda_=4.0)  # of the mean over 2 dimensions: 2 of the sum
+def get_config(method="bms_vae_gan", **objective):
+    # lambda_ is of the mean over 2 dimensions: 2 of the sum
+    config = default_config(method, lambda_=4.0, **objective)
     config.steps = 60_000
     config.batch_size = 128
     config.ema = 0.999
@@ -36,6 +37,7 @@ def get_config(method="bms_vae_gan"):
         beta_1=0.5,
         hold=0.6,
         final=0.1,  # at 0 it would lose one to two points of high quality
+        image_critic_final=0.1,
     )
     config.checkpoint_every = 1000
     config.eval_every = 5000

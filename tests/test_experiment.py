@@ -104,6 +104,15 @@ def test_precision_reaches_the_networks_and_no_further(precision, dtype):
     assert keras.config.dtype_policy().name == "float32"
 
 
+def test_each_rate_falls_to_its_own_share():
+    fields = {"steps": 10, "optimizer.hold": 0.5, "optimizer.final": 0.2}
+    model = experiment.build(config(**fields, **{"optimizer.image_critic_final": 1.0})).model
+    for player, share in (("generator", 0.2), ("latent_critic", 0.2), ("image_critic", 1.0)):
+        rate = model.optimizer[player]._learning_rate
+        np.testing.assert_allclose(rate(10), 2e-4 * share, rtol=1e-5)
+        np.testing.assert_allclose(rate(5), 2e-4, rtol=1e-5)
+
+
 def test_objective_fields_that_a_method_lacks_are_left_out():
     assert "margins" not in default_config("wae", margins=(1.0, 1.0)).objective
     assert default_config("wae", lambda_=7.0).objective.lambda_ == 7.0

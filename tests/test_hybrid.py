@@ -100,6 +100,19 @@ def test_terms_add_up_to_the_loss(tiny_model, x):
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
 
 
+def test_posterior_samples_of_every_other_data_point(tiny_model, x, noise, monkeypatch):
+    model, few = tiny_model(), tiny_model(posterior_stride=2)
+    for each in (model, few):
+        monkeypatch.setattr(each, "prior", noise)
+    few.set_weights(model.get_weights())
+    (_, all_of_x), (_, half) = model.generator_loss(x[::2]), few.generator_loss(x)
+    for term in ("reconstruction", "divergence", "least_realistic"):
+        np.testing.assert_allclose(half[term], all_of_x[term], rtol=1e-5)
+    prior = model.generator_loss(x)[1]["prior"]
+    np.testing.assert_allclose(half["prior"], prior, rtol=1e-5)
+    assert abs(float(prior - all_of_x["prior"])) > 1e-4  # so that it makes a difference
+
+
 def test_cross_entropy_image_critic(tiny_model, x, noise, monkeypatch):
     model = tiny_model(critic_loss="cross_entropy", normalization="batch")
     monkeypatch.setattr(model, "prior", noise)
@@ -258,6 +271,7 @@ def test_reconstruct_takes_the_best_of_its_samples(tiny_model, x, norm):
     [
         ({"samples": 0}, "samples must be at least 1.*samples=0"),
         ({"gradient": "both"}, "'selected' or 'all'.*gradient='both'"),
+        ({"posterior_stride": 0}, "posterior_stride must be at least 1.*posterior_stride=0"),
         ({"norm": 3}, "1 or 2.*norm=3"),
         ({"critic_loss": "square"}, "'hinge' or 'cross_entropy' or .*'square'"),
         ({"prior": "kl"}, "'critic' or 'mmd'.*'kl'"),

@@ -58,7 +58,7 @@ def _bms(
     summary, networks=_HYBRID, samples=1, normalization="spectral", coupled=False, **objective
 ):
     """A special case of BMS-VAE-GAN; terms whose critic is missing have no weight to set."""
-    terms = {"lambda_": 1.0, "divergence_weight": 1.0, "norm": 1}
+    terms = {"lambda_": 1.0, "divergence_weight": 1.0, "posterior_stride": 1, "norm": 1}
     if "image_critic" in networks:
         terms |= {
             "alpha": 1.0,

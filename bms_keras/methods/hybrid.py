@@ -44,6 +44,8 @@ class BMSVAEGAN(Autoencoding, Judged):
         lambda_: Weight of the best sample's distance.
         prior_weight: Weight of log D_I of generated samples of the prior.
         divergence_weight: Weight of the divergence of q from p; 1 in eq. 7.
+        posterior_stride: One in so many data points of a batch has posterior samples in R's and
+            G's turn; the prior's samples and the critics' turns take all of the batch.
         norm: 1 or 2, the n of |x - x_i|_n.
         prior: "critic" for the latent critic's KL, "mmd" for WAE's kernel estimate.
         critic_loss, margins, gradient_penalty, critic_turns: What D_I minimises; see `Judged`.
@@ -75,6 +77,7 @@ class BMSVAEGAN(Autoencoding, Judged):
         lambda_=1.0,
         prior_weight=1.0,
         divergence_weight=1.0,
+        posterior_stride=1,
         norm=1,
         prior="critic",
         **kwargs,
@@ -87,6 +90,8 @@ class BMSVAEGAN(Autoencoding, Judged):
         }
         super().__init__(networks, **kwargs)
         require(isinstance(samples, int) and samples >= 1, "samples", "at least 1", samples)
+        stride_fits = isinstance(posterior_stride, int) and posterior_stride >= 1
+        require(stride_fits, "posterior_stride", "at least 1", posterior_stride)
         one_of("gradient", gradient, ("selected", "all"))
         one_of("norm", norm, (1, 2))
         one_of("prior", prior, ("critic", "mmd"))
@@ -102,6 +107,7 @@ class BMSVAEGAN(Autoencoding, Judged):
         self.lambda_ = lambda_
         self.prior_weight = prior_weight
         self.divergence_weight = divergence_weight
+        self.posterior_stride = posterior_stride
         self.norm = norm
         self.prior_term = prior
 
@@ -116,6 +122,7 @@ class BMSVAEGAN(Autoencoding, Judged):
 
     def generator_loss(self, x):
         """Minus eq. 7, plus alpha-GAN's term on the prior's samples."""
+        batch, x = x, x[:: self.posterior_stride]
         z = self.posterior(x, self.samples)
         divergence = self.divergence(z)
         z_best, z_worst = self.selected(x, z)
@@ -126,7 +133,7 @@ class BMSVAEGAN(Autoencoding, Judged):
         if self.image_critic is not None:
             x_i = x_i if z_worst is z_best else tiled(self.decode, z_worst)
             least_realistic = ops.mean(ops.min(tiled(self.log_ratio, x_i), axis=0))
-            prior = ops.mean(self.log_ratio(self.generated(x)))
+            prior = ops.mean(self.log_ratio(self.generated(batch)))
             loss = loss - self.alpha * least_realistic - self.prior_weight * prior
             terms |= {"least_realistic": least_realistic, "prior": prior}
         return loss, terms
@@ -174,7 +181,7 @@ class BMSVAEGAN(Autoencoding, Judged):
     def get_config(self):
         names = (
             "samples gradient critic_to_recognition alpha lambda_ prior_weight divergence_weight "
-            "norm"
+            "posterior_stride norm"
         )
         own = {name: getattr(self, name) for name in names.split()}
         return {**super().get_config(), **own, "prior": self.prior_term}
