@@ -7,6 +7,8 @@ SPEC is JSON: `side` (ours, keras, torch, or torch_nhwc with channels last), `co
 start from). The data is noise of the config's shape: time does not depend on it.
 """
 
+import contextlib
+import json
 import os
 import pathlib
 import sys
@@ -165,5 +167,8 @@ def make(spec):
 
 
 if __name__ == "__main__":
+    if json.loads(sys.argv[1])["side"].startswith("torch"):
+        with contextlib.suppress(ImportError):  # PyTorch for CUDA brings it
+            import triton  # noqa: F401  (loaded after TensorFlow it ends the process)
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     serve(make)

@@ -21,7 +21,7 @@ def scatter(data, samples):
     Returns:
         A matplotlib `Figure`.
     """
-    figure = Figure(figsize=(3.2 * len(samples), 3.4), layout="constrained", dpi=150)
+    figure = Figure(figsize=(3.2 * len(samples), 3.6), layout="constrained", dpi=150)
     for axes, (title, points) in zip(_row(figure, len(samples)), samples.items(), strict=True):
         _modes(axes, data)
         x, y = data.unscaled(points).T
@@ -45,7 +45,7 @@ def latent_space(data, models, points=1000, seed=0):
     Returns:
         A matplotlib `Figure`, and a dictionary from a title to the share of red points in percent.
     """
-    figure = Figure(figsize=(3.2 * len(models), 6.6), layout="constrained", dpi=150)
+    figure = Figure(figsize=(3.2 * len(models), 6.9), layout="constrained", dpi=150)
     grid = figure.subplots(2, len(models), squeeze=False)
     shares = {}
     for column, (title, model) in zip(grid.T, models.items(), strict=True):
@@ -65,7 +65,7 @@ def latent_space(data, models, points=1000, seed=0):
             axes.scatter(*at[~missed].T, s=3, color=SAMPLE, linewidths=0)
             axes.scatter(*at[missed].T, s=4, color=MISSED, linewidths=0)
             axes.set(xticks=[], yticks=[])
-        top.set_title(f"{title}: {shares[title]:.1f} % missed")
+        top.set_title(f"{title}\n{shares[title]:.1f} % missed")
     return figure, shares
 
 
