@@ -3,7 +3,9 @@
     python train.py --config=configs/grid_steep.py --workdir=runs/grid_steep
 
 As grid.py otherwise, in half the steps, with a longer memory of Adam's squares, a critic whose rate
-does not fall, and less weight on the least realistic sample. See results/README.md.
+does not fall, and less weight on the least realistic sample. The paper has 99.7 ± 0.2 % of high
+quality; expect as much (five seeds on JAX), by modes 0.6 times as wide as the truth, after some two
+minutes. See results/README.md.
 """
 
 from configs import grid
