@@ -22,7 +22,18 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 from absl import app, flags
-from timing import CLOCK, CLOCKS, Side, agree, ratio, serve, table, take_turns, write
+from timing import (
+    CLOCK,
+    CLOCKS,
+    Side,
+    agree,
+    before_tensorflow,
+    ratio,
+    serve,
+    table,
+    take_turns,
+    write,
+)
 
 DATA = flags.DEFINE_string("data", None, "Folder of cifar10.npz and inception.npz.")
 BATCH = 32
@@ -220,6 +231,7 @@ def _quartiles(values):
 
 
 if __name__ == "__main__":
+    before_tensorflow()
     if len(sys.argv) == 2 and sys.argv[1].startswith("{"):
         serve(_Features)
     else:

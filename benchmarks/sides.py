@@ -7,7 +7,6 @@ SPEC is JSON: `side` (ours, keras, torch, or torch_nhwc with channels last), `co
 start from). The data is noise of the config's shape: time does not depend on it.
 """
 
-import contextlib
 import json
 import os
 import pathlib
@@ -15,7 +14,7 @@ import sys
 import tempfile
 
 import numpy as np
-from timing import serve
+from timing import before_tensorflow, serve
 
 ROOT = pathlib.Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT)]  # configs/ is no package to install
@@ -168,7 +167,6 @@ def make(spec):
 
 if __name__ == "__main__":
     if json.loads(sys.argv[1])["side"].startswith("torch"):
-        with contextlib.suppress(ImportError):  # PyTorch for CUDA brings it
-            import triton  # noqa: F401  (loaded after TensorFlow it ends the process)
+        before_tensorflow()
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     serve(make)

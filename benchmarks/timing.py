@@ -10,6 +10,7 @@ comparison, so that a neighbour's load on the machine hits all sides alike. `Sid
 speaks to it in lines of JSON; `serve` is what runs in it.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -35,6 +36,12 @@ def environment():
     xla = f"--xla_cpu_multi_thread_eigen={'false' if one == '1' else 'true'}"
     names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
     return dict.fromkeys(names, one) | {"TF_CPP_MIN_LOG_LEVEL": "3", "XLA_FLAGS": xla}
+
+
+def before_tensorflow():
+    """Call it first where PyTorch is used: CUDA's triton, loaded after TensorFlow, would crash."""
+    with contextlib.suppress(ImportError):
+        import triton  # noqa: F401
 
 
 class Side:
