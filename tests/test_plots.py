@@ -27,7 +27,7 @@ def test_latent_space_marks_what_the_posterior_misses():
     figure, shares = plots.latent_space(built.data, {"untrained": built.model}, points=60)
     assert 0 < shares["untrained"] <= 100
     assert color_count(figure, plots.MISSED) > 0
-    assert figure.axes[0].get_title().startswith("untrained: ")
+    assert figure.axes[0].get_title() == f"untrained\n{shares['untrained']:.1f} % missed"
 
 
 def test_curves_are_labelled_and_end_where_they_should():
