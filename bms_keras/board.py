@@ -57,7 +57,16 @@ def evaluated(folder, numbers, step):
     """
     known = {name: value for name, value in numbers.items() if value is not None}
     summaries = [scalar(f"evaluated/{name}", value) for name, value in known.items()]
-    _write(folder, summaries, step, f".{time.time_ns()}.evaluated")
+    _write(folder, summaries, step, f"{moment()}.evaluated")
+
+
+def moment():
+    """A suffix for event files, which sorts as they are begun, whichever process begins them.
+
+    tensorboardX names files by the second, and TensorBoard reads them in the order of their names:
+    an evaluation that came before the training it follows would be taken for what was lost.
+    """
+    return f".{time.time_ns()}"
 
 
 def hyperparameters(config):

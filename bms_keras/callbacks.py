@@ -3,8 +3,6 @@
 Each acts at the end of an epoch and counts in steps of the game.
 """
 
-import itertools
-import os
 import pathlib
 import time
 
@@ -17,7 +15,6 @@ from bms_keras.errors import BadInput, NotFinite
 from bms_keras.interruption import Interrupted
 
 _WRITERS = {}
-_COUNT = itertools.count()
 
 
 class _EverySteps(keras.callbacks.Callback):
@@ -52,10 +49,8 @@ class _ToTensorBoard(_EverySteps):
     def writer(self, step):
         """The folder's writer; one that is new hides what a lost run wrote from this step on."""
         if self.folder not in _WRITERS:
-            # tensorboardX names files by the second: add what differs, and sorts as written.
-            suffix = f".{os.getpid()}.{next(_COUNT):06}"
             _WRITERS[self.folder] = SummaryWriter(
-                self.folder, purge_step=step, flush_secs=10, filename_suffix=suffix
+                self.folder, purge_step=step, flush_secs=10, filename_suffix=board.moment()
             )
         return _WRITERS[self.folder]
 

@@ -18,6 +18,7 @@ from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 from tensorboard.plugins.hparams import api_pb2, get_experiment, list_session_groups
 from tensorboard.plugins.hparams.backend_context import Context
 from tensorboard.plugins.projector.projector_plugin import ProjectorPlugin, _read_tensor_tsv_file
+from tensorboardX import event_file_writer
 from test_experiment import config, image_config
 from test_training import content
 
@@ -129,6 +130,18 @@ def test_an_evaluation_is_written_at_its_step(runs):
     found, record = events(runs[0], "a"), runs[2]
     for name in ("modes", "high_quality_percent"):
         assert scalars(found, f"evaluated/{name}") == {STEPS + 10: pytest.approx(record[name])}
+
+
+def test_an_evaluation_in_the_second_of_its_training_is_not_taken_for_lost(tmp_path, monkeypatch):
+    """A new writer hides what was written from its step on; TensorBoard reads by file names."""
+    monkeypatch.setattr(event_file_writer.time, "time", lambda: 1.8e9)
+    folder = tmp_path / "tensorboard"
+    for step in (10, 20, 30):
+        training = callbacks.Scalars(folder)
+        training.act(step, {"loss": 1.0})
+        training.on_train_end()
+        board.evaluated(folder, {"modes": float(step)}, step)
+    assert scalars(events(tmp_path, "."), "evaluated/modes") == {10: 10, 20: 20, 30: 30}
 
 
 def test_what_cannot_be_measured_is_left_out(tmp_path):
