@@ -97,6 +97,15 @@ def test_a_table_from_the_command_line(folder, tmp_path):
         assert png.read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_field_comes_before_the_tables_protocol(tmp_path):
+    fields = "--fields=protocol.generated=-1"  # refused, naming the value that was taken
+    flags = ["--table=7", fields, f"--workdir={tmp_path}", "--only=sn_gan", "--data=none.npz"]
+    run = [sys.executable, "-m", "bms_keras.tables", *flags]
+    run = subprocess.run(run, cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 1
+    assert "config.protocol.generated" in run.stdout + run.stderr
+
+
 def test_a_table_that_is_stopped_goes_on(tmp_path):
     """SIGTERM reaches the run, which saves; the same command would go on from there."""
     flags = ("--rows=ring:sn_gan", "--seeds=1", "--fields=checkpoint_every=100000")

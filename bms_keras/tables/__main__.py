@@ -57,7 +57,7 @@ def table_asked():
     table = registry.TABLES[TABLE.value]
     print(f"table {TABLE.value}: {table.summary}", flush=True)
     rows = [row for row in table.rows if not ONLY.value or {row.method, row.config} & {*ONLY.value}]
-    fields |= {f"protocol.{name}": value for name, value in table.protocol.items()}
+    fields = {f"protocol.{name}": value for name, value in table.protocol.items()} | fields
     return f"table{TABLE.value}", rows, METRICS.value or table.metrics, fields
 
 

@@ -18,6 +18,7 @@ import subprocess
 import sys
 
 from bms_keras import evaluation, methods, metrics, training, workdir
+from bms_keras.config import validate
 from bms_keras.errors import BadInput
 
 ONE_THREAD = {  # threads that wait for each other cost more than they bring
@@ -48,7 +49,7 @@ class Job:
         """The config of the run.
 
         Raises:
-            BadInput: If there is no such config, or if it has not got a field.
+            BadInput: If there is no such config, if it lacks a field or if a value is wrong.
         """
         try:
             config = importlib.import_module(f"configs.{self.config}").get_config(self.method)
@@ -62,6 +63,7 @@ class Job:
                 config.update_from_flattened_dict({name: value})
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 raise BadInput(f"{name}={value!r} does not fit configs/{self.config}.py") from error
+        validate(config)
         return config
 
     def record(self):
