@@ -237,3 +237,8 @@ class Torch:
                 for p, gradient in zip(self.recognition.parameters(), self.own, strict=True):
                     p.grad = gradient
             optimizer.step()
+
+    def operators(self):
+        from operators import pytorch
+
+        return pytorch(self.step)

@@ -1,4 +1,4 @@
-"""A side of step.py, growth.py and precision.py: a model and a batch, in a process of its own.
+"""A side of step.py and its sisters: a model and a batch, in a process of its own.
 
     python benchmarks/sides.py SPEC
 
@@ -74,6 +74,11 @@ class Ours:
         else:
             logs = self.model.train_on_batch(self.x, return_dict=True)
         assert np.isfinite(list(logs.values())).all()
+
+    def operators(self):
+        from operators import tensorflow
+
+        return tensorflow(self.step)
 
 
 def configured(spec):

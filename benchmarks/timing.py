@@ -91,8 +91,8 @@ def serve(make):
     """Answers a `Side` until it closes.
 
     Args:
-        make: Function of the spec; returns an object with `check()`, which returns named numbers,
-            and `step()`, which does one step to its end.
+        make: Function of the spec; returns an object with `step()`, which does one step to its
+            end, and methods that a benchmark asks for by name, as `check()` for named numbers.
     """
 
     def answer(value):
@@ -110,8 +110,10 @@ def serve(make):
             for _ in range(arguments[0]):
                 side.step()
             answer(clock() - started)
+        elif command == "memory":
+            answer([peak_mib(), before])
         else:
-            answer([peak_mib(), before] if command == "memory" else side.check())
+            answer(getattr(side, command)())
 
 
 def peak_mib():
