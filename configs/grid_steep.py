@@ -11,8 +11,8 @@ minutes. See results/README.md.
 from configs import grid
 
 
-def get_config(method="bms_vae_gan", alpha=0.3):
-    config = grid.get_config(method, alpha=alpha, posterior_stride=4)
+def get_config(method="bms_vae_gan", **objective):
+    config = grid.get_config(method, **{"alpha": 0.3, "posterior_stride": 4, **objective})
     config.steps = 30_000
     config.networks.steep = True
     config.optimizer.update(beta_2=0.99, hold=0.4, image_critic_final=1.0)
