@@ -52,7 +52,7 @@ def default_config(method, **objective):
                 "beta_2": 0.9,
                 "hold": 1.0,  # share of the steps at the full rate; then linearly to
                 "final": 0.0,  # this share of the rate
-                "image_critic_final": 0.0,  # the image critic's, this share of its own
+                "image_critic_final": 0.0,  # the image critic's falls no further than to this
             },
             "checkpoint_every": 1000,
             "keep": 3,  # so many of the last checkpoints

@@ -66,7 +66,7 @@ def _optimizer(config, player, turns):
     """The optimizer of a player that has so many turns a step."""
     fields = config.optimizer
     rate = fields.get(f"{player}_learning_rate", fields.learning_rate)
-    final = fields.get(f"{player}_final", fields.final)
+    final = max(fields.final, fields.get(f"{player}_final", 0.0))
     if fields.hold < 1:
         rate = HoldThenDecay(rate, turns * config.steps, fields.hold, final)
     optimizer = keras.optimizers.Adam(rate, fields.beta_1, fields.beta_2)

@@ -37,7 +37,6 @@ def get_config(method="bms_vae_gan", **objective):
         beta_1=0.5,
         hold=0.6,
         final=0.1,  # at 0 it would lose one to two points of high quality
-        image_critic_final=0.1,
     )
     config.checkpoint_every = 1000
     config.eval_every = 5000

@@ -13,5 +13,5 @@ def get_config(method="bms_vae_gan"):
     config = grid.get_config(method)
     config.data.source = "ring"
     config.ema = 0.0
-    config.optimizer.update(hold=0.2, final=0.0, image_critic_final=0.0)
+    config.optimizer.update(hold=0.2, final=0.0)
     return config

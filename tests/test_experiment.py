@@ -104,10 +104,17 @@ def test_precision_reaches_the_networks_and_no_further(precision, dtype):
     assert keras.config.dtype_policy().name == "float32"
 
 
-def test_each_rate_falls_to_its_own_share():
+@pytest.mark.parametrize(("least", "image_critic"), [(0.0, 0.2), (0.1, 0.2), (1.0, 1.0)])
+def test_rates_fall_to_their_share_but_the_image_critics_to_no_less_than_its_own(
+    least, image_critic
+):
     fields = {"steps": 10, "optimizer.hold": 0.5, "optimizer.final": 0.2}
-    model = experiment.build(config(**fields, **{"optimizer.image_critic_final": 1.0})).model
-    for player, share in (("generator", 0.2), ("latent_critic", 0.2), ("image_critic", 1.0)):
+    model = experiment.build(config(**fields, **{"optimizer.image_critic_final": least})).model
+    for player, share in (
+        ("generator", 0.2),
+        ("latent_critic", 0.2),
+        ("image_critic", image_critic),
+    ):
         rate = model.optimizer[player]._learning_rate
         np.testing.assert_allclose(rate(10), 2e-4 * share, rtol=1e-5)
         np.testing.assert_allclose(rate(5), 2e-4, rtol=1e-5)
