@@ -36,9 +36,12 @@ def scope(config, coupled):
             f"config.strategy={name!r} needs the {BACKENDS[name]} backend; on "
             f"{keras.backend.backend()} it is 'none' or {several.STRATEGY!r}"
         )
-    if config.batch_size % n:
+    stride = config.objective.get("posterior_stride", 1)
+    by_stride = n > 1 and stride > 1 and not several.WHOLE_BATCH  # each device strides by itself
+    if config.batch_size % (n * stride if by_stride else n):
         raise BadInput(
-            f"config.batch_size must be a multiple of {n}, the number of devices. "
+            f"config.batch_size must be a multiple of {n}, the number of devices"
+            f"{f', times objective.posterior_stride, {stride}' if by_stride else ''}. "
             f"Received: {config.batch_size}"
         )
     if coupled and n > 1 and not several.WHOLE_BATCH:

@@ -173,6 +173,14 @@ def test_a_batch_that_devices_cannot_share_is_refused(monkeypatch):
         strategies.scope(config(strategy=STRATEGY, batch_size=8), False)
 
 
+@pytest.mark.skipif(ON_JAX, reason="there the stride is taken over the whole batch")
+def test_a_part_of_a_batch_that_the_stride_does_not_divide_is_refused(monkeypatch):
+    monkeypatch.setattr(several, "devices", lambda: ["a device"] * 2)
+    fields = {"strategy": "mirrored", "batch_size": 12, "objective.posterior_stride": 4}
+    with pytest.raises(BadInput, match=r"multiple of 2, .* times objective.posterior_stride, 4"):
+        strategies.scope(config(**fields), False)
+
+
 @pytest.mark.parametrize("method", [name for name, m in methods.METHODS.items() if m.coupled])
 def test_a_loss_that_needs_the_whole_batch_is_refused_where_it_is_split(monkeypatch, method):
     monkeypatch.setattr(several, "devices", lambda: ["a device"] * 2)
