@@ -11,9 +11,8 @@ from configs import grid_steep
 
 
 def get_config(method="bms_vae_gan"):
-    config = grid_steep.get_config(method, alpha=1.0, posterior_stride=8)
+    config = grid_steep.get_config(method, alpha=1.0)
     config.data.source = "ring"
-    config.batch_size = 256
     config.ema = 0.0
     config.optimizer.final = 0.0
     return config
