@@ -60,7 +60,7 @@ def of_comparison(models, data, names):
     if data.kind == "images":
         drawn = at_the_end(model, data)
         if len(models) > 1:
-            drawn["comparison"] = comparison(models.values())
+            drawn["comparison"] = comparison(models)
         return drawn | (closest(models, data) if "ivom" in names else {}), {}
     samples = {title: model.sample(SAMPLES, seed=0) for title, model in models.items()}
     figure = plots.scatter(data, {"target": data.points(SAMPLES)} | samples)
@@ -116,10 +116,11 @@ def interpolations(model, rows=COLUMNS, seed=0):
     return grid(quantized(model(z)))
 
 
-def comparison(models, rows=3):
-    """Samples of each model below those of the one before, for the same seed."""
-    parts = [quantized(model.sample(rows * COLUMNS, seed=0)) for model in models]
-    return grid(np.concatenate(parts))
+def comparison(models, side=6):
+    """Samples of each model, for the same seed, under its title."""
+    samples = {title: quantized(m.sample(side**2, seed=0)) for title, m in models.items()}
+    panels = {title: grid(images, side) for title, images in samples.items()}
+    return plots.pixels(plots.gallery(panels))
 
 
 def closest(models, data, n=8):
@@ -136,11 +137,12 @@ def closest(models, data, n=8):
     """
     x = data.images(n)
     found = {title: inference_by_optimization(m, scaled(x)) for title, m in models.items()}
-    columns = [x, *(quantized(result.closest) for result in found.values())]
+    columns = {title: quantized(result.closest) for title, result in found.items()}
+    panels = {title: grid(images, 1) for title, images in {"held out": x, **columns}.items()}
     lines = {title: result.curve for title, result in found.items()}
     figure = plots.curves(lines, "steps of the search", "mean squared error")
     return {
-        "closest": grid(np.stack(columns, 1).reshape(-1, *data.shape), len(columns)),
+        "closest": plots.pixels(plots.gallery(panels, len(panels))),
         "ivom_convergence": plots.pixels(figure),
     }
 

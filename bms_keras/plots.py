@@ -1,4 +1,6 @@
-"""Pictures: samples over the true modes (table 2) and the latent space (table 3)."""
+"""Figures: samples over the true modes (table 2), the latent space (table 3), curves, panels."""
+
+import textwrap
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -8,6 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from bms_keras.metrics.latent import missed_by_posterior
 
+DPI = 150
 TRUE, SAMPLE, MISSED = "#c8ccd0", "#1f6fb4", "#d1343a"
 
 
@@ -21,7 +24,7 @@ def scatter(data, samples):
     Returns:
         A matplotlib `Figure`.
     """
-    figure = Figure(figsize=(3.2 * len(samples), 3.6), layout="constrained", dpi=150)
+    figure = Figure(figsize=(3.2 * len(samples), 3.6), layout="constrained", dpi=DPI)
     for axes, (title, points) in zip(_row(figure, len(samples)), samples.items(), strict=True):
         _modes(axes, data)
         x, y = data.unscaled(points).T
@@ -45,7 +48,7 @@ def latent_space(data, models, points=1000, seed=0):
     Returns:
         A matplotlib `Figure`, and a dictionary from a title to the share of red points in percent.
     """
-    figure = Figure(figsize=(3.2 * len(models), 6.9), layout="constrained", dpi=150)
+    figure = Figure(figsize=(3.2 * len(models), 6.9), layout="constrained", dpi=DPI)
     grid = figure.subplots(2, len(models), squeeze=False)
     shares = {}
     for column, (title, model) in zip(grid.T, models.items(), strict=True):
@@ -79,12 +82,36 @@ def curves(lines, x, y):
     Returns:
         A matplotlib `Figure`.
     """
-    figure = Figure(figsize=(4.8, 3.4), layout="constrained", dpi=150)
+    figure = Figure(figsize=(4.8, 3.4), layout="constrained", dpi=DPI)
     axes = figure.subplots()
     for label, values in lines.items():
         axes.semilogy(np.arange(1, len(values) + 1), values, label=label)
     axes.set(xlabel=x, ylabel=y)
     axes.legend(frameon=False)
+    return figure
+
+
+def gallery(pictures, columns=4):
+    """Pictures under their titles, in rows of so many.
+
+    Args:
+        pictures: Dictionary from a title to a uint8 array `(height, width, 3)`, of one shape.
+        columns: Pictures a row.
+
+    Returns:
+        A matplotlib `Figure`.
+    """
+    height, width, _ = next(iter(pictures.values())).shape
+    columns = min(columns, len(pictures))
+    rows = -(-len(pictures) // columns)
+    size = (columns * width / DPI * 1.1, rows * (height / DPI * 1.05 + 0.4))
+    figure = Figure(figsize=size, layout="constrained", dpi=DPI)
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axes in panels:
+        axes.axis("off")
+    for axes, (title, picture) in zip(panels, pictures.items(), strict=False):
+        axes.imshow(picture)
+        axes.set_title("\n".join(textwrap.wrap(title, 26)), fontsize=8)
     return figure
 
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from test_experiment import config, image_config
 
-from bms_keras import experiment, pictures
+from bms_keras import experiment, pictures, plots
 from bms_keras.data.images import quantized, scaled
 from bms_keras.pictures import GAP
 from bms_keras.workdir import Workdir
@@ -147,12 +147,25 @@ def test_the_closest_samples_beside_the_images(built, monkeypatch):
         return types.SimpleNamespace(closest=model(x), curve=np.geomspace(1, 1e-3, 5))
 
     monkeypatch.setattr("bms_keras.pictures.inference_by_optimization", inference)
+    panels, gallery = {}, plots.gallery
+    keep = lambda shown, columns: [panels.update(shown), gallery(shown, columns)][1]  # noqa: E731
+    monkeypatch.setattr(plots, "gallery", keep)
     drawn = pictures.closest({"a": np.negative, "b": np.copy}, built.data, n=3)
-    assert drawn["ivom_convergence"].std() > 0
-    picture = drawn["closest"]
+    assert all(picture.std() > 0 for picture in drawn.values())
+    assert list(panels) == ["held out", "a", "b"]
     for row, image in enumerate(built.data.test[:3]):
-        for column, expected in enumerate([image, 255 - image, image]):
-            np.testing.assert_array_equal(cell(picture, row, column, side=8), expected)
+        for picture, expected in zip(panels.values(), [image, 255 - image, image], strict=True):
+            np.testing.assert_array_equal(cell(picture, row, 0, side=8), expected)
+
+
+def test_a_comparison_has_the_samples_of_each_model_under_its_title(built, monkeypatch):
+    panels, gallery = {}, plots.gallery
+    monkeypatch.setattr(plots, "gallery", lambda shown: [panels.update(shown), gallery(shown)][1])
+    assert pictures.comparison({"a": built.model, "b": built.model}).std() > 0
+    expected = pictures.grid(quantized(built.model.sample(36, seed=0)), 6)
+    assert list(panels) == ["a", "b"]
+    for picture in panels.values():
+        np.testing.assert_array_equal(picture, expected)
 
 
 @pytest.mark.parametrize("names", [["fid"], ["fid", "ivom"]])

@@ -36,3 +36,12 @@ def test_curves_are_labelled_and_end_where_they_should():
     assert [line.get_label() for line in axes.lines] == ["fast", "slow"]
     assert axes.lines[0].get_xydata()[-1].tolist() == [9, 1e-4]
     assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_yscale()) == ("steps", "error", "log")
+
+
+def test_a_gallery_shows_each_picture_under_its_title():
+    panels = {f"a method and its {i} fields": np.full((20, 30, 3), i, "uint8") for i in range(5)}
+    figure = plots.gallery(panels, columns=3)
+    assert len(figure.axes) == 6
+    for axes, (title, picture) in zip(figure.axes, panels.items(), strict=False):
+        assert " ".join(axes.get_title().split()) == title
+        np.testing.assert_array_equal(axes.images[0].get_array(), picture)

@@ -164,6 +164,18 @@ def test_markdown_puts_the_papers_figures_beside_ours():
     ]
 
 
+def test_what_belongs_to_a_number_has_no_column_of_its_own():
+    record = {"method": "bms_vae_gan", "samples": 30, "seed": 0, "step": 4, "ivom_test": 0.0123456}
+    beside = {"ivom_test_error": 0.1, "ivom_images": 25, "lpips_diversity_9_vgg16_data": 0.3}
+    row = report.row_of(registry.Row("cifar10", "bms_vae_gan", {"samples": 30}), [record | beside])
+    assert row.items() >= beside.items()
+    assert report.markdown([row]).splitlines() == [
+        "| data | method | seeds | IvOM |",
+        "| --- | --- | --- | --- |",
+        "| cifar10 | bms_vae_gan T=30 | 1 | 0.01235 |",
+    ]
+
+
 def test_fields_from_texts():
     fields = runs.fields_of(["samples=30", "objective.lambda_=0.5", "gradient=all"])
     assert fields == {"samples": 30, "objective.lambda_": 0.5, "gradient": "all"}

@@ -83,13 +83,14 @@ def markdown(rows):
     Returns:
         Text without a line break at its end.
     """
-    keys = sorted({key for row in rows for key in row if _column(key) is not None}, key=_place)
+    keys = sorted({key for row in rows for key in row if _shown(key)}, key=_place)
     printed = [start for start in COLUMNS if any(start in row["paper"] for row in rows)]
     titles = ["data", "method", "seeds", *(COLUMNS[_column(key)] for key in keys)]
     titles += [f"paper: {COLUMNS[start]}" for start in printed]
     lines = [titles, ["---"] * len(titles)]
     for row in rows:
-        title = f"{row['method']} T={row['samples']} {row['options']}".strip()
+        options = [each for each in row["options"].split() if not each.startswith("samples=")]
+        title = " ".join([row["method"], f"T={row['samples']}", *options])
         cells = [row["data"], title, str(len(row["seeds"]))]
         cells += [_spread(row.get(key), row.get(f"{key}_std")) for key in keys]
         lines.append(cells + [row["paper"].get(start, "") for start in printed])
@@ -152,6 +153,12 @@ def _column(key):
         start, protocol = "lpips_diversity", protocol.removeprefix("diversity_")
     fits = start in COLUMNS and (protocol[:1].isdigit() or start == "ivom")
     return start if fits else None
+
+
+def _shown(key):
+    """Whether a number has a column: its protocol, error and counterpart of the data have none."""
+    beside = ("_error", "_late_fall", "_images", "_starts", "_steps", "_data")
+    return _column(key) is not None and not key.endswith(beside)
 
 
 def _place(key):
