@@ -14,7 +14,7 @@ from bms_keras.config import default_config
 
 def get_config(method="bms_vae_gan", **objective):
     # lambda_ is of the mean over 2 dimensions: 2 of the sum
-    config = default_config(method, lambda_=4.0, **objective)
+    config = default_config(method, **{"lambda_": 4.0, **objective})
     config.steps = 60_000
     config.batch_size = 128
     config.ema = 0.999
