@@ -104,14 +104,14 @@ def gallery(pictures, columns=4):
     height, width, _ = next(iter(pictures.values())).shape
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
-    size = (columns * width / DPI * 1.1, rows * (height / DPI * 1.05 + 0.4))
-    figure = Figure(figsize=size, layout="constrained", dpi=DPI)
+    wide, high = max(width / DPI * 1.1, 1.0), height / DPI * 1.05 + 0.4  # inches a panel
+    figure = Figure(figsize=(columns * wide, rows * high), layout="constrained", dpi=DPI)
     panels = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axes in panels:
         axes.axis("off")
     for axes, (title, picture) in zip(panels, pictures.items(), strict=False):
         axes.imshow(picture)
-        axes.set_title("\n".join(textwrap.wrap(title, 26)), fontsize=8)
+        axes.set_title("\n".join(textwrap.wrap(title, int(14 * wide))), fontsize=8)
     return figure
 
 

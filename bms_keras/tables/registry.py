@@ -94,6 +94,7 @@ _JUMPING = [
     *_modes(None, None, "alpha_gan", **_STEEP, objective__lambda_=1.0),
     *_modes(None, None, "alpha_gan_sn", **_STEEP, objective__lambda_=1.0),
     *_modes(None, None, "bms_vae_gan", **_STEEP),
+    Row("grid_faithful", "bms_vae_gan"),
 ]
 _LATENT = [row for row in _POINTS if row.method in ("wae", "alpha_gan", "bms_vae_gan")]
 _DCGAN = {"networks.family": "dcgan"}
