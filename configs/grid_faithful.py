@@ -1,4 +1,4 @@
-"""2D Grid by the density, not by high quality alone: modes nearly as wide as the truth.
+"""2D Grid by the density, not by high quality alone: modes nearer to the true width.
 
     python train.py --config=configs/grid_faithful.py --workdir=runs/grid_faithful
 

@@ -1,6 +1,7 @@
 """Pictures show the images that they are given, where they are said to."""
 
 import types
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -147,11 +148,11 @@ def test_the_closest_samples_beside_the_images(built, monkeypatch):
         return types.SimpleNamespace(closest=model(x), curve=np.geomspace(1, 1e-3, 5))
 
     monkeypatch.setattr("bms_keras.pictures.inference_by_optimization", inference)
-    panels, gallery = {}, plots.gallery
-    keep = lambda shown, columns: [panels.update(shown), gallery(shown, columns)][1]  # noqa: E731
-    monkeypatch.setattr(plots, "gallery", keep)
+    gallery = Mock(wraps=plots.gallery)
+    monkeypatch.setattr(plots, "gallery", gallery)
     drawn = pictures.closest({"a": np.negative, "b": np.copy}, built.data, n=3)
     assert all(picture.std() > 0 for picture in drawn.values())
+    panels = gallery.call_args.args[0]
     assert list(panels) == ["held out", "a", "b"]
     for row, image in enumerate(built.data.test[:3]):
         for picture, expected in zip(panels.values(), [image, 255 - image, image], strict=True):
@@ -159,10 +160,11 @@ def test_the_closest_samples_beside_the_images(built, monkeypatch):
 
 
 def test_a_comparison_has_the_samples_of_each_model_under_its_title(built, monkeypatch):
-    panels, gallery = {}, plots.gallery
-    monkeypatch.setattr(plots, "gallery", lambda shown: [panels.update(shown), gallery(shown)][1])
+    gallery = Mock(wraps=plots.gallery)
+    monkeypatch.setattr(plots, "gallery", gallery)
     assert pictures.comparison({"a": built.model, "b": built.model}).std() > 0
     expected = pictures.grid(quantized(built.model.sample(36, seed=0)), 6)
+    panels = gallery.call_args.args[0]
     assert list(panels) == ["a", "b"]
     for picture in panels.values():
         np.testing.assert_array_equal(picture, expected)
