@@ -10,6 +10,7 @@ import pathlib
 import runpy
 import sys
 import tempfile
+import traceback
 
 ROOT = pathlib.Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
@@ -25,6 +26,24 @@ def content(folder):
     return path.read_bytes() if path.exists() else None
 
 
+def status_of(script):
+    """Runs a script as `python` would, and returns its exit status."""
+    status = 0
+    try:
+        runpy.run_path(str(ROOT / script), run_name="__main__")
+    except SystemExit as end:
+        status = end.code or 0
+        if isinstance(status, str):
+            print(status, file=sys.stderr)
+            status = 1
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return status
+
+
 results = []
 for workdir, script, *flags in json.load(sys.stdin):
     before = content(workdir)
@@ -34,8 +53,7 @@ for workdir, script, *flags in json.load(sys.stdin):
             os.dup2(errors.fileno(), 1)
             os.dup2(errors.fileno(), 2)
             sys.argv = [script, f"--workdir={workdir}", *flags]
-            runpy.run_path(str(ROOT / script), run_name="__main__")
-            sys.exit()
+            os._exit(status_of(script))  # tearing TensorFlow down would take seconds
         status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
         errors.seek(0)
         text = errors.read().decode(errors="replace")
