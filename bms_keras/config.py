@@ -125,7 +125,8 @@ def _best_by(value):
 
 
 SIZES = _sizes, "above 0"
-NETWORKS = {"steep": _one_of((True, False))}  # fields of networks that are no sizes
+# Fields of networks that are no sizes.
+NETWORKS = {"max_gain": (lambda value: value == 0 or value > 1, "above 1, or 0 for no gains")}
 ABOVE_0 = lambda value: value > 0, "above 0"
 SHARE = lambda value: 0 <= value <= 1, "in [0, 1]"
 MOMENTUM = lambda value: 0 <= value < 1, "in [0, 1)"

@@ -1,7 +1,11 @@
 """Reparametrised layers: spectral normalisation (Miyato et al. 2018, algorithm 1), and gains."""
 
+import math
+
 import keras
 from keras import ops
+
+from bms_keras.errors import require
 
 
 def _dense(layer, x, kernel):
@@ -130,12 +134,16 @@ def _unit(vector):
 
 @keras.saving.register_keras_serializable("bms_keras")
 class Gain(keras.layers.Layer):
-    """Multiplies each feature by a learned gain of at least 1: `y = exp(k) x`, k >= 0, 0 at first.
+    """Multiplies each feature by a learned gain: `y = exp(k) x`, 0 <= k <= log(limit), 0 at first.
 
     Between a dense layer and a saturating activation it makes the same functions as the dense
     layer alone, but steepness is then one number a unit, apart from where the step lies, and Adam
     can let it grow exponentially. A gain below 1 is kept out (`constraint`): most units would come
-    to one, and too few be left to grow.
+    to one, and too few be left to grow. So is one above the limit: where no sample of a batch lies
+    on a step any more, nothing moves it to where it belongs.
+
+    Args:
+        limit: The greatest gain, above 1.
 
     Input and output are of shape `(..., features)`, in the layer's compute dtype; `k` is float32.
 
@@ -145,11 +153,16 @@ class Gain(keras.layers.Layer):
     (2, 3)
     """
 
+    def __init__(self, limit=100.0, **kwargs):
+        super().__init__(**kwargs)
+        require(limit > 1, "limit", "above 1", limit)
+        self.limit = limit
+
     def build(self, input_shape):
         self.k = self.add_weight(
             shape=(input_shape[-1],),
             initializer="zeros",
-            constraint=keras.constraints.NonNeg(),
+            constraint=lambda k: ops.clip(k, 0.0, math.log(self.limit)),
             name="k",
         )
 
@@ -158,3 +171,6 @@ class Gain(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "limit": self.limit}

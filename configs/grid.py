@@ -24,7 +24,7 @@ def get_config(method="bms_vae_gan", **objective):
         "latent_dim": 32,
         "recognition": (128, 128),
         "generator": (128, 128),
-        "steep": False,  # True: tanh units with a gain each in G; see grid_steep.py
+        "max_gain": 0.0,  # above 1: tanh units with a gain each in G; see grid_steep.py
         "image_critic": (128, 128),
         "latent_critic": (128, 128),
         "lipschitz": 300.0,

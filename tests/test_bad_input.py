@@ -95,6 +95,7 @@ FIELDS = {  # FIELD=VALUE of a config on Grid, and the line
     "data.source=": "or of a folder of images. Received: ''",
     "networks.family=transformer": "one of mlp, dcgan, standard_cnn. Received: 'transformer'",
     "networks.latent_dim=0": "config.networks.latent_dim must be",
+    "networks.max_gain=1.0": "above 1, or 0 for no gains. Received: 1.0",
     "optimizer.image_critic_final=2.0": "[0, 1]. Received: 2.0",
     "objective.posterior_stride=0": "posterior_stride must be at least 1",
     "objective.norm=3": "norm must be 1 or 2. Received: norm=3",

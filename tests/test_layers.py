@@ -175,12 +175,24 @@ def test_save_and_load(kind, tmp_path, same):
     np.testing.assert_array_equal(loaded(x), model(x))
 
 
-def test_a_gain_is_one_at_first_and_never_less():
-    layer, x = Gain(), np.array([[1.0, -2.0, 3.0]], "float32")
+def test_a_gain_is_one_at_first_and_stays_within_its_limits():
+    layer, x = Gain(limit=10), np.array([[1.0, -2.0, 3.0]], "float32")
     np.testing.assert_array_equal(layer(x), x)
     layer.k.assign([0.0, np.log(2.0), 0.5])
     np.testing.assert_allclose(layer(x), [[1.0, -4.0, 3 * np.exp(0.5)]], rtol=1e-6)
     optimizer = keras.optimizers.SGD(1.0)
     optimizer.build([layer.k])
-    optimizer.apply([ops.convert_to_tensor([-1.0, 0.1, 9.0])], [layer.k])
-    np.testing.assert_allclose(layer.k, [1.0, np.log(2.0) - 0.1, 0.0], rtol=1e-6)
+    optimizer.apply([ops.convert_to_tensor([-9.0, 0.1, 9.0])], [layer.k])
+    np.testing.assert_allclose(layer.k, [np.log(10.0), np.log(2.0) - 0.1, 0.0], rtol=1e-6)
+
+
+def test_a_gain_keeps_its_limit_when_saved(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), Gain(limit=7.0)])
+    model.save(tmp_path / "m.keras")
+    (layer,) = keras.models.load_model(tmp_path / "m.keras").layers
+    assert layer.limit == 7.0
+
+
+def test_a_limit_of_one_leaves_no_gain():
+    with pytest.raises(ValueError, match=r"limit must be above 1\. Received: limit=1"):
+        Gain(limit=1)

@@ -77,7 +77,7 @@ def test_initial_weights_are_uniform_by_fan_in():
 
 
 def test_a_staircase_is_tanh_units_with_gains():
-    steep = types.SimpleNamespace(**{**vars(CONFIG), "generator": (5, 7), "steep": True})
+    steep = types.SimpleNamespace(**{**vars(CONFIG), "generator": (5, 7), "max_gain": 100})
     network = mlp.build(steep, (2,), ("generator",), normalization="spectral")["generator"]
     rng = np.random.default_rng(0)
     network.set_weights([rng.standard_normal(w.shape) for w in network.get_weights()])
@@ -91,7 +91,7 @@ def test_a_staircase_is_tanh_units_with_gains():
 
 @pytest.mark.usefixtures("mixed_bfloat16")
 def test_outputs_are_float32_under_mixed_precision():
-    steep = types.SimpleNamespace(**vars(CONFIG), steep=True)
+    steep = types.SimpleNamespace(**vars(CONFIG), max_gain=100)
     built = mlp.build(CONFIG, (2,), HYBRID, normalization="spectral")
     built["steep"] = mlp.build(steep, (2,), ("generator",), normalization="spectral")["generator"]
     for network in built.values():

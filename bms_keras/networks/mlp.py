@@ -12,8 +12,9 @@ def build(config, shape, names, normalization="spectral", outputs=1):
 
     Args:
         config: `latent_dim`; the hidden widths `recognition`, `generator`, `image_critic` and
-            `latent_critic`; `lipschitz` and `input_scale` of a normalised image critic; `steep`
-            (False where it is missing) for a generator of tanh units with gains.
+            `latent_critic`; `lipschitz` and `input_scale` of a normalised image critic;
+            `max_gain` for a generator of tanh units with gains up to that (0, or missing: of ReLU
+            units).
         shape, names, normalization, outputs: See `bms_keras.networks.build`; an image critic that
             is not spectrally normalised has no normalisation.
 
@@ -23,7 +24,8 @@ def build(config, shape, names, normalization="spectral", outputs=1):
     if len(shape) != 1:
         raise BadInput(f"networks.family 'mlp' needs points of shape (d,). Received: {shape}")
     (dim,), latent = shape, config.latent_dim
-    steep = {"activation": "tanh", "gains": True} if getattr(config, "steep", False) else {}
+    max_gain = getattr(config, "max_gain", 0)
+    steep = {"activation": "tanh", "max_gain": max_gain} if max_gain else {}
     makers = {
         "recognition": lambda: perceptron(dim, config.recognition, 2 * latent, name="recognition"),
         "generator": lambda: perceptron(latent, config.generator, dim, name="generator", **steep),
@@ -38,13 +40,13 @@ def build(config, shape, names, normalization="spectral", outputs=1):
     return {name: makers[name]() for name in names}
 
 
-def perceptron(inputs, widths, outputs, activation="relu", gains=False, name=None):
-    """A dense network; with gains each hidden unit has one of its own, see `layers.Gain`."""
+def perceptron(inputs, widths, outputs, activation="relu", max_gain=0, name=None):
+    """A dense network; with `max_gain` each hidden unit has a gain, see `layers.Gain`."""
 
     def hidden(width, n):
-        if not gains:
+        if not max_gain:
             return [layers.Dense(width, activation, **_fan_in(n))]
-        return [layers.Dense(width, **_fan_in(n)), Gain(), layers.Activation(activation)]
+        return [layers.Dense(width, **_fan_in(n)), Gain(max_gain), layers.Activation(activation)]
 
     return keras.Sequential(
         [
