@@ -153,7 +153,7 @@ class Gain(keras.layers.Layer):
     (2, 3)
     """
 
-    def __init__(self, limit=100.0, **kwargs):
+    def __init__(self, limit=300.0, **kwargs):
         super().__init__(**kwargs)
         require(limit > 1, "limit", "above 1", limit)
         self.limit = limit

@@ -14,6 +14,6 @@ from configs import grid
 def get_config(method="bms_vae_gan", **objective):
     config = grid.get_config(method, **{"alpha": 0.3, "posterior_stride": 4, **objective})
     config.steps = 30_000
-    config.networks.max_gain = 100.0
+    config.networks.max_gain = 300.0
     config.optimizer.update(beta_2=0.99, hold=0.4, image_critic_final=1.0)
     return config
