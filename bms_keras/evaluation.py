@@ -34,11 +34,13 @@ def evaluate(
         the workdir's `metrics.jsonl`.
 
     Raises:
-        BadInput: If there is no run or checkpoint, if a metric does not exist or apply, or if an
-            export fails or would overwrite a file.
+        BadInput: If there is no run or checkpoint, if a metric does not exist or apply, if an export
+            fails or would overwrite a file, or if `onnxruntime_web` has no page to go to.
     """
     for name in names or ():
         metrics.get(name)
+    if onnxruntime_web and not web_dir:
+        raise BadInput(f"onnxruntime_web={onnxruntime_web!r} needs a web_dir, where a page goes")
     folder = Workdir(workdir)
     config, built, step = load(folder, which)
     models = {config.method: built.model}

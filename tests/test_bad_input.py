@@ -44,6 +44,7 @@ CASES = {
     "a step that is gone": (RUN, "eval.py", ["--checkpoint=99"], "the steps that are kept are 2"),
     "no best": (RUN, "eval.py", ["--checkpoint=best"], "best.npz does not exist"),
     "FID of points": (RUN, "eval.py", ["--metrics=fid"], "needs data of the kind 'images'"),
+    "a runtime for no page": (RUN, "eval.py", ["--onnxruntime_web=a.tgz"], "needs a web_dir"),
     "nothing to compare with": (RUN, "eval.py", ["--compare=nowhere"], "nowhere holds no run"),
     "another config": (RUN, "train.py", [GRID, "--config.seed=1"], "seed: 0 there, 1 now"),
     "a workdir that is a file": ("@/text.png", "train.py", [GRID, *QUICK], "cannot be used: "),
