@@ -34,8 +34,8 @@ def evaluate(
         the workdir's `metrics.jsonl`.
 
     Raises:
-        BadInput: If there is no run or checkpoint, if a metric does not exist or apply, if an export
-            fails or would overwrite a file, or if `onnxruntime_web` has no page to go to.
+        BadInput: If there is no run or checkpoint, if a metric does not exist or apply, if an
+            export fails or would overwrite a file, or if `onnxruntime_web` has no page to go to.
     """
     for name in names or ():
         metrics.get(name)

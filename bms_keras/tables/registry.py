@@ -59,43 +59,37 @@ def _rates(generator, image_critic):
     return dict(zip(names, (generator, image_critic), strict=True))
 
 
-def _modes(grid, ring, method, configs=("grid", "ring"), **fields):
-    """A method's rows of table 1; the paper's figures are (modes, high quality) or nothing."""
-    fields = {name.replace("__", "."): value for name, value in fields.items()}
+# Table 1: the method, the best of its trials beside the config (results/rivals2d_trials.json,
+# trials.md), and the paper's modes and high quality on Grid and on Ring, where it has them.
+_TABLE_1 = [
+    ("veegan", {"objective.latent_weight": 10.0}, ("24.6", "40"), ("8", "52.9")),
+    (
+        "gdpp_gan",
+        {"objective.diversity_weight": 0.01, **_rates(1e-3, 1e-3)},
+        ("24.8", "68.5"),
+        ("8", "71.7"),
+    ),
+    ("sn_gan", {}, ("23.8 ± 1.5", "90.9 ± 4.0"), ("6.8 ± 1.1", "86.6 ± 9.7")),
+    ("md_gan", _rates(1e-3, 3e-4), ("25", "99.3 ± 2.2"), ("8", "89.0 ± 3.6")),
+    ("wae", {}, ("25", "65.4 ± 3.8"), ("8", "35.8 ± 4.7")),
+    ("alpha_gan", {"objective.lambda_": 1.0}, ("25", "70.5 ± 4.2"), ("8", "83.6 ± 5.3")),
+    ("alpha_gan_sn", {"objective.lambda_": 1.0}, (), ()),
+    ("bms_vae_gan", {}, ("25", "99.7 ± 0.2"), ("8", "99.6 ± 0.3")),
+]
+
+
+def _points(grid, ring):
+    """The rows of table 1 by two configs, one of Grid and one of Ring."""
     names = "modes", "high_quality_percent"
     return [
-        Row(config, method, fields, dict(zip(names, figures, strict=True)) if figures else {})
-        for config, figures in zip(configs, (grid, ring), strict=True)
+        Row(config, method, fields, dict(zip(names, figures, strict=False)))
+        for method, fields, *printed in _TABLE_1
+        for config, figures in zip((grid, ring), printed, strict=True)
     ]
 
 
-# Fields beside the config's: the best of each method's four trials (results/rivals2d_trials.json).
-_POINTS = [
-    *_modes(("24.6", "40"), ("8", "52.9"), "veegan", objective__latent_weight=10.0),
-    *_modes(
-        ("24.8", "68.5"),
-        ("8", "71.7"),
-        "gdpp_gan",
-        objective__diversity_weight=0.01,
-        **_rates(1e-3, 1e-3),
-    ),
-    *_modes(("23.8 ± 1.5", "90.9 ± 4.0"), ("6.8 ± 1.1", "86.6 ± 9.7"), "sn_gan"),
-    *_modes(("25", "99.3 ± 2.2"), ("8", "89.0 ± 3.6"), "md_gan", **_rates(1e-3, 3e-4)),
-    *_modes(("25", "65.4 ± 3.8"), ("8", "35.8 ± 4.7"), "wae"),
-    *_modes(("25", "70.5 ± 4.2"), ("8", "83.6 ± 5.3"), "alpha_gan", objective__lambda_=1.0),
-    *_modes(None, None, "alpha_gan_sn", objective__lambda_=1.0),
-    *_modes(("25", "99.7 ± 0.2"), ("8", "99.6 ± 0.3"), "bms_vae_gan"),
-]
-# By a generator that can jump: not the paper's, so beside none of its figures.
-_STEEP = {"configs": ("grid_steep", "ring_steep")}
-_JUMPING = [
-    *_modes(None, None, "sn_gan", **_STEEP),
-    *_modes(None, None, "wae", **_STEEP),
-    *_modes(None, None, "alpha_gan", **_STEEP, objective__lambda_=1.0),
-    *_modes(None, None, "alpha_gan_sn", **_STEEP, objective__lambda_=1.0),
-    *_modes(None, None, "bms_vae_gan", **_STEEP),
-    Row("grid_faithful", "bms_vae_gan"),
-]
+_POINTS = _points("grid", "ring")
+_JUMPING = [*_points("grid_steep", "ring_steep"), Row("grid_faithful", "bms_vae_gan")]
 _LATENT = [row for row in _POINTS if row.method in ("wae", "alpha_gan", "bms_vae_gan")]
 _DCGAN = {"networks.family": "dcgan"}
 _T30 = {"samples": 30}
