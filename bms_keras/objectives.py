@@ -125,14 +125,21 @@ def gdpp(real, fake, magnitude_weight=1e-4):
 
 
 def _spectrum(features):
-    """Eigenvalues and eigenvectors of the cosines of features."""
+    """Eigenvalues and eigenvectors of the cosines of features.
+
+    Their gradient is that of first-order perturbation. Eigenvectors have none where eigenvalues are
+    equal, as the zeros of few features are: pairs that only rounding tells apart are left out.
+    """
     features = ops.cast(features, "float32")
     features = features / (ops.norm(features, axis=-1, keepdims=True) + 1e-6)
-    n = features.shape[0]
-    # Eigenvectors have no gradient where eigenvalues are equal, as the zeros of few features are:
-    # they are set apart by more than rounding, which is 1e-7 of the largest, n at most.
-    apart = np.diag(np.linspace(0, 0.1, n)).astype("float32")
-    return ops.linalg.eigh(ops.matmul(features, ops.transpose(features)) + apart)
+    kernel = ops.matmul(features, ops.transpose(features))
+    values, vectors = ops.linalg.eigh(ops.stop_gradient(kernel))
+    change = ops.matmul(kernel - ops.stop_gradient(kernel), vectors)  # 0, but for its gradient
+    change = ops.matmul(ops.transpose(vectors), change)
+    gaps = values[None] - values[:, None]
+    apart = ops.abs(gaps) > 1e-6 * features.shape[0]
+    rates = ops.where(apart, 1 / ops.where(apart, gaps, 1.0), 0.0)
+    return values + ops.diag(change), vectors + ops.matmul(vectors, rates * change)
 
 
 def _length(x):

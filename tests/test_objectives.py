@@ -123,3 +123,35 @@ def test_gaussian_log_density(rng):
     expected = scipy.stats.norm.logpdf(z, mean, np.exp(log_variance / 2)).sum(-1)
     density = objectives.gaussian_log_density(z, mean, log_variance)
     np.testing.assert_allclose(density, expected, **EXACT)
+
+
+def naive_gdpp(real, fake, magnitude_weight):
+    def spectrum(features):
+        units = features / np.linalg.norm(features, axis=1, keepdims=True)
+        return np.linalg.eigh(units @ units.T)
+
+    (values, vectors), (fake_values, fake_vectors) = spectrum(real), spectrum(fake)
+    weights = (values - values.min()) / (values.max() - values.min())
+    magnitude = magnitude_weight * np.mean((values - fake_values) ** 2)
+    return magnitude - np.sum(weights * np.abs(np.sum(vectors * fake_vectors, 0)))
+
+
+def test_gdpp_and_its_gradient(rng, value_and_gradients):
+    real, fake = normal(rng, 4, 6), normal(rng, 4, 6)
+    variable = keras.Variable(fake)
+    value, (gradient,) = value_and_gradients(
+        lambda: objectives.gdpp(real, variable + 0, magnitude_weight=0.1), [variable]
+    )
+    np.testing.assert_allclose(value, naive_gdpp(real, fake, 0.1), rtol=1e-4)
+    steps = 1e-5 * np.eye(fake.size).reshape(-1, *fake.shape)
+    rises = [naive_gdpp(real, fake + h, 0.1) - naive_gdpp(real, fake - h, 0.1) for h in steps]
+    np.testing.assert_allclose(np.ravel(gradient), np.divide(rises, 2e-5), rtol=1e-2, atol=1e-4)
+
+
+@pytest.mark.parametrize("features", [np.eye(6), np.ones((6, 3)), np.repeat(np.eye(3), 2, axis=0)])
+def test_gdpp_has_a_gradient_where_eigenvalues_are_equal(rng, features, value_and_gradients):
+    variable = keras.Variable(features.astype("float32"))
+    _, (gradient,) = value_and_gradients(
+        lambda: objectives.gdpp(normal(rng, *features.shape), variable + 0), [variable]
+    )
+    assert np.all(np.isfinite(gradient))
