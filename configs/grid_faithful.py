@@ -2,9 +2,11 @@
 
     python train.py --config=configs/grid_faithful.py --workdir=runs/grid_faithful
 
-As grid_steep.py, but in batches of 512, with a quarter of the weight on reconstructions, an image
-critic of one more layer that learns three times as fast, rates that fall to 0, and without
-averages, which make modes narrower. See results/README.md.
+As grid_steep.py, but in batches of 512 and twice the steps, with a quarter of the weight on
+reconstructions, rates that fall to 0, gains that nothing bounds in practice, and without averages,
+which make modes narrower. Expect a spread ratio of 0.84 ± 0.08 (grid_steep: 0.54 ± 0.13) with
+98.9 ± 1.1 % of high quality, where a perfect sampler has 1 and 98.9 (five seeds on JAX), after 7
+minutes on a core. See results/README.md.
 """
 
 from configs import grid_steep
@@ -13,7 +15,8 @@ from configs import grid_steep
 def get_config(method="bms_vae_gan"):
     config = grid_steep.get_config(method, lambda_=1.0, posterior_stride=16)
     config.batch_size = 512
+    config.steps = 60_000
     config.ema = 0.0
-    config.networks.image_critic = (128, 128, 128)
-    config.optimizer.update(image_critic_learning_rate=3e-3, final=0.0)
+    config.networks.max_gain = 1e4
+    config.optimizer.update(hold=0.2, final=0.0)
     return config
