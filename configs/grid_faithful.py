@@ -17,6 +17,6 @@ def get_config(method="bms_vae_gan"):
     config.batch_size = 512
     config.steps = 60_000
     config.ema = 0.0
-    config.networks.max_gain = 1e4
+    config.networks.max_gain = 1e6
     config.optimizer.update(hold=0.2, final=0.0)
     return config
