@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from bms_keras.metrics.latent import missed_by_posterior
 
 DPI = 150
+PANEL = 34  # letters of a title above a panel 3.2 inches wide
 TRUE, SAMPLE, MISSED = "#c8ccd0", "#1f6fb4", "#d1343a"
 
 
@@ -29,7 +30,7 @@ def scatter(data, samples):
         _modes(axes, data)
         x, y = data.unscaled(points).T
         axes.scatter(x, y, s=2, color=SAMPLE, linewidths=0)
-        axes.set_title(title)
+        axes.set_title(textwrap.fill(title, PANEL))
     return figure
 
 
@@ -68,7 +69,7 @@ def latent_space(data, models, points=1000, seed=0):
             axes.scatter(*at[~missed].T, s=3, color=SAMPLE, linewidths=0)
             axes.scatter(*at[missed].T, s=4, color=MISSED, linewidths=0)
             axes.set(xticks=[], yticks=[])
-        top.set_title(f"{title}\n{shares[title]:.1f} % missed")
+        top.set_title(f"{textwrap.fill(title, PANEL)}\n{shares[title]:.1f} % missed")
     return figure, shares
 
 
@@ -111,7 +112,7 @@ def gallery(pictures, columns=4):
         axes.axis("off")
     for axes, (title, picture) in zip(panels, pictures.items(), strict=False):
         axes.imshow(picture)
-        axes.set_title("\n".join(textwrap.wrap(title, int(14 * wide))), fontsize=8)
+        axes.set_title(textwrap.fill(title, int(14 * wide)), fontsize=8)
     return figure
 
 

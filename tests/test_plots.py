@@ -22,6 +22,12 @@ def test_scatter_draws_samples_over_modes():
     assert [axes.get_title() for axes in full.axes] == ["nothing", "target"]
 
 
+def test_a_long_title_stays_above_its_panel():
+    title = "md_gan learning_rate=0.001 image_critic_learning_rate=0.0003"
+    (axes,) = plots.scatter(synthetic.grid(1, seed=0), {title: np.zeros((0, 2))}).axes
+    assert axes.get_title() == title.replace(" image", "\nimage")
+
+
 def test_latent_space_marks_what_the_posterior_misses():
     built = experiment.build(config())
     figure, shares = plots.latent_space(built.data, {"untrained": built.model}, points=60)
