@@ -66,11 +66,33 @@ def test_the_generator_of_table_3():
     generator = build((32, 32, 3), ("generator",), latent_dim=16, width=64)["generator"]
     assert convolutions(generator) == GENERATOR
     block = ["Conv2DTranspose", "BatchNormalization", "ReLU"]
-    assert kinds(generator) == ["Dense", "Reshape", *block * 3, "Conv2D", "Activation"]
-    assert generator.layers[1].output.shape[1:] == (4, 4, 512)
-    kernels = 16 * (512 * 256 + 256 * 128 + 128 * 64) + 9 * 64 * 3
-    dense = 16 * 8192 + 8192
-    assert count(generator) == dense + kernels + 2 * (256 + 128 + 64) + 3
+    first = ["Dense", "BatchNormalization", "ReLU", "Reshape"]
+    assert kinds(generator) == [*first, *block * 3, "Conv2D", "Activation"]
+    assert generator.layers[3].output.shape[1:] == (4, 4, 512)
+    kernels = 16 * 8192 + 16 * (512 * 256 + 256 * 128 + 128 * 64) + 9 * 64 * 3
+    assert count(generator) == kernels + 2 * (8192 + 256 + 128 + 64) + 3
+
+
+def test_initial_weights_are_the_authors():
+    """Normal of 0.02 in every layer, biases 0: chainer-gan-lib, common/net.py, `wscale`."""
+    for network in build((32, 32, 3), HYBRID[1:3], width=16).values():
+        kernels = [w for w in network.trainable_weights if len(w.shape) > 1]
+        for kernel in kernels:
+            values = kernel.numpy()
+            n = values.size
+            assert abs(values.std() / 0.02 - 1) < 5 / np.sqrt(2 * n)
+            assert abs(values.mean()) < 5 * 0.02 / np.sqrt(n)
+        biases = [w for w in network.trainable_weights if w.name == "bias"]
+        assert all(not np.any(bias.numpy()) for bias in biases)
+
+
+def test_the_generator_bends_after_its_dense_layer():
+    """Else the dense layer and the first convolution would be one linear map of z."""
+    generator = build((32, 32, 3), ("generator",))["generator"]
+    (first,) = (layer for layer in generator.layers if "Reshape" in type(layer).__name__)
+    maps = keras.Model(generator.inputs, first.output)
+    z = np.random.default_rng(0).standard_normal((8, LATENT)).astype("float32")
+    assert np.min(maps.predict(z, verbose=0)) == 0
 
 
 @pytest.mark.parametrize("side", [32, 40, 48, 80])

@@ -113,8 +113,11 @@ def batch_normalization():
     return layers.BatchNormalization(**kwargs)
 
 
-def _init():
-    """Radford's weights; a new initializer for each layer, else equal shapes get equal weights."""
+def normal_weights():
+    """Radford's initial weights, and Miyato's: normal, of standard deviation 0.02.
+
+    A new initializer for each layer: one for all would give equal shapes equal weights.
+    """
     return {"kernel_initializer": keras.initializers.RandomNormal(stddev=0.02)}
 
 
@@ -122,12 +125,14 @@ def _doubling(shape, width, batch_norm):
     """A dense layer, then a transposed convolution of stride 2 for each doubling, to tanh."""
     side, channels = stages(shape[0], width)
     between = lambda: [batch_normalization()] * batch_norm + [layers.ReLU()]  # noqa: E731
-    network = [layers.Dense(side * side * channels[-1], **_init())]
+    network = [layers.Dense(side * side * channels[-1], **normal_weights())]
     network += [layers.Reshape((side, side, channels[-1])), *between()]
     for filters in reversed(channels[:-1]):
-        conv = layers.Conv2DTranspose(filters, 4, 2, "same", use_bias=not batch_norm, **_init())
+        conv = layers.Conv2DTranspose(
+            filters, 4, 2, "same", use_bias=not batch_norm, **normal_weights()
+        )
         network += [conv, *between()]
-    network.append(layers.Conv2DTranspose(shape[-1], 4, 2, "same", **_init()))
+    network.append(layers.Conv2DTranspose(shape[-1], 4, 2, "same", **normal_weights()))
     return [*network, layers.Activation("tanh", dtype="float32")]
 
 
@@ -137,9 +142,9 @@ def _halving(shape, width, outputs, name, normalization="batch"):
     network = [keras.Input(shape)]
     for i, filters in enumerate(stages(shape[0], width)[1]):
         normalized = i > 0 and normalization == "batch"
-        conv = layers.Conv2D(filters, 4, 2, "same", use_bias=not normalized, **_init())
+        conv = layers.Conv2D(filters, 4, 2, "same", use_bias=not normalized, **normal_weights())
         network.append(wrap(conv))
         network += [batch_normalization()] if normalized else []
         network.append(layers.LeakyReLU(0.2))
-    network += [layers.Flatten(), wrap(layers.Dense(outputs, dtype="float32", **_init()))]
+    network += [layers.Flatten(), wrap(layers.Dense(outputs, dtype="float32", **normal_weights()))]
     return keras.Sequential(network, name=name)

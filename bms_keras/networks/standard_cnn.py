@@ -38,21 +38,26 @@ def build(config, shape, names, normalization="spectral", outputs=1):
 
 
 def generator(latent_dim, width, shape):
-    """G: dense, three transposed convolutions of stride 2, a convolution to the image."""
+    """G: dense, three transposed convolutions of stride 2, a convolution to the image.
+
+    Batch normalisation and ReLU follow the dense layer too, unit by unit, as in the authors' code
+    (chainer-gan-lib, common/net.py); the table leaves them out.
+    """
     side = shape[0] // 8
     network = [
         keras.Input((latent_dim,)),
-        layers.Dense(side * side * 8 * width),
+        layers.Dense(side * side * 8 * width, use_bias=False, **dcgan.normal_weights()),
+        dcgan.batch_normalization(),
+        layers.ReLU(),
         layers.Reshape((side, side, 8 * width)),
     ]
     for factor in (4, 2, 1):
-        network += [
-            layers.Conv2DTranspose(factor * width, 4, 2, "same", use_bias=False),
-            dcgan.batch_normalization(),
-            layers.ReLU(),
-        ]
+        conv = layers.Conv2DTranspose(
+            factor * width, 4, 2, "same", use_bias=False, **dcgan.normal_weights()
+        )
+        network += [conv, dcgan.batch_normalization(), layers.ReLU()]
     network += [
-        layers.Conv2D(shape[-1], 3, 1, "same"),
+        layers.Conv2D(shape[-1], 3, 1, "same", **dcgan.normal_weights()),
         layers.Activation("tanh", dtype="float32"),
     ]
     return keras.Sequential(network, name="generator")
@@ -66,8 +71,9 @@ def critic(shape, width, normalization, outputs=1):
     wrap = SpectralNormalization if normalization == "spectral" else lambda layer: layer
     network = [keras.Input(shape)]
     for factor, halve in ((1, True), (2, True), (4, True), (8, False)):
-        network += [wrap(layers.Conv2D(factor * width, 3, 1, "same")), layers.LeakyReLU(0.1)]
-        if halve:
-            network += [wrap(layers.Conv2D(factor * width, 4, 2, "same")), layers.LeakyReLU(0.1)]
-    network += [layers.Flatten(), wrap(layers.Dense(outputs, dtype="float32"))]
+        for kernel, stride in ((3, 1), (4, 2))[: 1 + halve]:
+            conv = layers.Conv2D(factor * width, kernel, stride, "same", **dcgan.normal_weights())
+            network += [wrap(conv), layers.LeakyReLU(0.1)]
+    dense = layers.Dense(outputs, dtype="float32", **dcgan.normal_weights())
+    network += [layers.Flatten(), wrap(dense)]
     return keras.Sequential(network, name="image_critic")
