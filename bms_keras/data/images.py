@@ -54,14 +54,17 @@ class Images:
         self.shape = tuple(train.shape[1:])
 
     def batch(self, step):
-        """The batch of a step, uint8 `(batch_size, *shape)`; a function of (seed, step).
+        """The batch of a step, uint8 `(batch_size, *shape)`; a function of (seed, step)."""
+        return self.train[self.indices(step)]
+
+    def indices(self, step):
+        """Which training images the batch of a step holds, `(batch_size,)`.
 
         Each epoch visits the images in an order of its own; what is left at its end, less than a
-        batch, is dropped.
+        batch, is dropped. Within a batch they ascend: a mapped file is read in one direction.
         """
         epoch, place = divmod(step, len(self.train) // self.batch_size)
-        order = self._order(epoch)[place * self.batch_size :][: self.batch_size]
-        return self.train[np.sort(order)]  # sorted, so that a mapped file is read in one direction
+        return np.sort(self._order(epoch)[place * self.batch_size :][: self.batch_size])
 
     @functools.lru_cache(maxsize=2)  # noqa: B019  (data sets live as long as the process)
     def _order(self, epoch):

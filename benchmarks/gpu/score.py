@@ -1,0 +1,101 @@
+"""Scores what came back from the GPU: FID, KID, precision, recall, density, coverage, IvOM.
+
+    python -m benchmarks.gpu.score --data=cifar10.npz --samples=out --out=results/gpu.json \\
+        --order=bms_vae_gan_25000,sn_gan_25000 --ivom_images=0
+
+Takes each `ROW_STEP.json` of the folder, or those of `--order` in that order, beside `speed.json`
+and `train.json`. Features are kept in the folder, so that the command goes on where it stopped (an
+image takes a tenth of a second of a core). IvOM needs G's weights, which are there of a row's last
+step. The record is written after each set.
+"""
+
+import json
+import pathlib
+import sys
+import time
+
+import numpy as np
+from absl import app, flags
+
+from benchmarks.gpu import sheets
+from bms_keras import experiment
+from bms_keras.metrics import fid, inception, ivom, prdc
+
+DATA = flags.DEFINE_string("data", None, "An .npz of CIFAR-10.", required=True)
+SAMPLES = flags.DEFINE_string("samples", None, "Folder of what came back.", required=True)
+ORDER = flags.DEFINE_list("order", [], "Which sets, in which order; all, if not given.")
+REAL = flags.DEFINE_integer("real", 10_000, "Test images of the FID.", 2)
+IVOM = flags.DEFINE_integer("ivom_images", 0, "Test images of IvOM; 0 for none.", 0)
+INCEPTION = flags.DEFINE_string("inception", "", "An .npz of the FID's network.")
+OUT = flags.DEFINE_string("out", "gpu.json", "Where the record goes.")
+
+
+def main(_):
+    folder, out = pathlib.Path(SAMPLES.value), pathlib.Path(OUT.value)
+    names = ORDER.value or sorted(path.stem for path in folder.glob("*_[0-9]*.json"))
+    record = {
+        name: json.loads((folder / f"{name}.json").read_text())
+        for name in ("speed", "train")
+        if (folder / f"{name}.json").exists()
+    } | {"scores": {}}
+    network = inception.network(INCEPTION.value)
+    with np.load(DATA.value) as file:
+        test = file["x_test"][: REAL.value]
+    real = _features(network, folder / "features_test.npy", lambda: test)
+    for name in names:
+        fake = _features(
+            network, folder / f"features_{name}.npy", lambda name=name: sheets.read(folder, name)
+        )
+        protocol = f"{len(real)}_{len(fake)}_test"
+        scores = {
+            f"fid_{protocol}": fid.frechet_distance(
+                fid.Moments().add(real), fid.Moments().add(fake)
+            ),
+            f"kid_{protocol}": fid.kid(real, fake)[0],
+            **prdc.prdc(real, fake),
+            **_ivom(folder, name),
+        }
+        record["scores"][name] = scores
+        out.write_text(json.dumps(record, indent=1))
+        print(name, json.dumps(scores), flush=True)
+
+
+def _features(network, path, images):
+    """The features of images, from the file if it is there."""
+    if not path.exists():
+        began = time.monotonic()
+
+        def progress(done):
+            if done % 512 == 0:
+                print(f"{path.stem}: {done}, {time.monotonic() - began:.0f} s", file=sys.stderr)
+
+        np.save(path, network.features(images(), progress=progress))
+    return np.load(path)
+
+
+def _ivom(folder, name):
+    """IvOM in [-1, 1] and in [0, 1], if it is asked for and G's weights are there."""
+    row, _, step = name.rpartition("_")
+    weights = folder / f"{row}.npz"
+    last = max(int(path.stem.rpartition("_")[2]) for path in folder.glob(f"{row}_[0-9]*.json"))
+    if not (IVOM.value and weights.exists() and int(step) == last):
+        return {}
+    config = _config(folder, name)
+    built = experiment.build(config)
+    with np.load(weights) as file:
+        built.model.generator.set_weights([file[key] for key in file.files])
+    numbers = ivom.ivom(built.model, built.data, IVOM.value)
+    return numbers | {"ivom_test_0_1": numbers["ivom_test"] / 4}
+
+
+def _config(folder, name):
+    """The config that the set was trained by, on the data of here."""
+    from ml_collections import ConfigDict
+
+    config = ConfigDict(json.loads((folder / f"{name}.json").read_text())["config"])
+    config.data.source = DATA.value
+    return config
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,73 @@
+"""Precision, recall, density and coverage: fidelity and diversity apart, by nearest neighbours.
+
+Precision and recall are those of Kynkäänniemi et al. 2019 (https://arxiv.org/abs/1904.06991),
+density and coverage those of Naeem et al. 2020 (https://arxiv.org/abs/2002.09797).
+"""
+
+import numpy as np
+
+BLOCK = 1000  # rows of the matrix of distances in memory at a time
+
+
+def prdc(real, fake, k=5):
+    """How much of the samples lies among the data, and how much of the data among the samples.
+
+    A point's ball reaches to its k-th nearest neighbour on its own side.
+
+    Args:
+        real, fake: Features of data `(n, d)` and of samples `(m, d)`.
+        k: Which neighbour; 5 in Naeem et al.
+
+    Returns:
+        Dictionary of four floats: `precision`, the share of samples in a ball of data; `recall`,
+        the share of data in a ball of samples; `density`, in how many balls of data a sample lies,
+        over k (it may exceed 1); `coverage`, the share of data whose own ball holds a sample.
+
+    Raises:
+        ValueError: If a side has no more than k features.
+
+    Example:
+
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).standard_normal((100, 8))
+    >>> prdc(x, x)["coverage"]
+    1.0
+    """
+    if min(len(real), len(fake)) <= k:
+        raise ValueError(
+            f"each side needs more than k={k} features. Received: {len(real)} and {len(fake)}"
+        )
+    real, fake = (np.asarray(x, "float64") for x in (real, fake))
+    real_radius, fake_radius = _radii(real, k), _radii(fake, k)
+    inside = np.zeros(len(fake), int)  # how many balls of data a sample lies in
+    found = np.zeros(len(real), bool)  # whether a point of data lies in a ball of a sample
+    nearest = np.full(len(real), np.inf)
+    for first in range(0, len(fake), BLOCK):
+        part = slice(first, first + BLOCK)
+        distances = _distances(real, fake[part])
+        inside[part] = (distances < real_radius[:, None]).sum(0)
+        found |= (distances < fake_radius[None, part]).any(1)
+        nearest = np.minimum(nearest, distances.min(1))
+    return {
+        "precision": float(np.mean(inside > 0)),
+        "recall": float(np.mean(found)),
+        "density": float(np.mean(inside) / k),
+        "coverage": float(np.mean(nearest < real_radius)),
+    }
+
+
+def _radii(x, k):
+    """The distance of each point to its k-th nearest neighbour, squared."""
+    radii = np.empty(len(x))
+    for first in range(0, len(x), BLOCK):
+        distances = _distances(x[first : first + BLOCK], x)
+        rows = np.arange(len(distances))
+        distances[rows, first + rows] = 0  # itself, up to rounding
+        radii[first : first + BLOCK] = np.partition(distances, k, axis=1)[:, k]
+    return radii
+
+
+def _distances(a, b):
+    """Squared Euclidean distances `(n, m)`."""
+    squares = np.sum(a**2, 1)[:, None] + np.sum(b**2, 1)[None]
+    return np.maximum(squares - 2 * a @ b.T, 0)

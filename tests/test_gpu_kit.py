@@ -1,0 +1,148 @@
+"""The rehearsal of `benchmarks/gpu`: without TensorFlow, without a network, on the CPU."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from absl.testing import flagsaver
+
+from bms_keras.metrics import inception
+
+pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="the kit runs on JAX")
+
+ROOT = pathlib.Path(__file__).parent.parent
+BARE = """
+import socket, sys
+
+class NoTensorFlow:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("tensorflow", "tensorflow_datasets"):
+            raise ImportError(f"{name} is not here")
+
+def refuse(*args, **kwargs):
+    raise OSError("there is no network")
+
+sys.meta_path.insert(0, NoTensorFlow())
+socket.socket.connect = refuse
+"""
+TINY = "--fields=networks.width=4,batch_size=4,networks.latent_dim=4"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """What is there after `pack`, `speed`, `train`, and `train` again on a later machine."""
+    path = tmp_path_factory.mktemp("gpu")
+    (path / "sitecustomize.py").write_text(BARE)
+    rng = np.random.default_rng(0)
+    train, test = (rng.integers(0, 256, (n, 32, 32, 3), "uint8") for n in (5020, 30))
+    np.savez(path / "images.npz", x_train=train, x_test=test)
+
+    def run(tool, *flags):
+        env = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": f"{path}:{ROOT}"}
+        command = [sys.executable, "-m", f"benchmarks.gpu.{tool}", *flags]
+        done = subprocess.run(command, cwd=path, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    cache = "--cache=cache"
+    run("pack", "--data=images.npz", "--out=parts", "--wheels=")
+    for part in sorted((path / "parts").iterdir()):
+        for file in part.iterdir():
+            file.rename(path / file.name)
+    run(
+        "speed",
+        "--seconds=600",
+        "--images=20",
+        "--product=32",
+        "--samples=2",
+        "--precisions=bfloat16",
+        cache,
+        TINY,
+    )
+    rows = ["--rows=sn_gan", "--round=50", "--samples=12", "--reserve=0", cache, TINY]
+    goes_on = ["--seconds=600", "--checkpoints=checkpoints", *rows]
+    run("train", "--steps=100", "--at=50", *goes_on)
+    run("pack", "--data=images.npz", "--out=later", "--wheels=", "--resume=checkpoints")
+    said = run("train", "--steps=150", "--out=out2", "--precision=bfloat16", *goes_on)
+    assert "sn_gan goes on at step 100" in said
+    return path
+
+
+def test_the_images_arrive_as_they_were(folder):
+    from benchmarks.gpu import sheets
+
+    halves = [sheets.read(folder, f"train_{i}") for i in range(2)]
+    with np.load(folder / "images.npz") as file:
+        np.testing.assert_array_equal(np.concatenate(halves), file["x_train"])
+        np.testing.assert_array_equal(sheets.read(folder, "test"), file["x_test"])
+    index = json.loads((folder / "test.json").read_text())
+    (folder / "test.json").write_text(json.dumps({**index, "sha256": "0" * 64}))
+    with pytest.raises(ValueError, match="not those that were packed"):
+        sheets.read(folder, "test")
+
+
+def test_speed_counts_steps_arithmetic_memory_and_kernels(folder):
+    record = json.loads((folder / "out/speed.json").read_text())
+    (row,) = record["rows"].values()
+    assert row["steps_per_second"] > 0
+    assert row["tflop_per_step"] > 1e-6
+    assert row["peak_gib"] > 0
+    assert 0 < row["share_of_matrix_rate"] < np.inf
+    assert record["kernels"]["share"]
+
+
+def test_training_keeps_samples_weights_and_losses(folder):
+    record = json.loads((folder / "out/train.json").read_text())
+    rounds = record["rows"]["sn_gan"]["rounds"]
+    assert [each["step"] for each in rounds] == [50, 100]
+    assert all(np.isfinite(each["loss"]) for each in rounds)
+    names = {path.name for path in (folder / "out").iterdir()}
+    kept = {"sn_gan.npz", "sn_gan_50.json", "sn_gan_100.json", "sn_gan_50_0.webp"}
+    assert kept <= names
+    later = json.loads((folder / "out2/train.json").read_text())
+    assert [each["step"] for each in later["rows"]["sn_gan"]["rounds"]] == [150]
+    assert (folder / "later/part_2/checkpoints.tar.00").exists()
+
+
+def test_the_loop_is_the_programs_own_training(folder):
+    """50 steps of the loop leave the weights that `fit` leaves."""
+    from benchmarks.gpu import loop
+    from bms_keras import experiment
+
+    row = loop.Row.parse("sn_gan+networks.width=4+batch_size=4+networks.latent_dim=4")
+    config = row.config(folder / "images.npz", "float32")
+    fitted = experiment.build(config)
+    fitted.model.fit(fitted.data.batches(0, 50), steps_per_epoch=50, epochs=1, verbose=0)
+    with np.load(folder / "images.npz") as file:
+        images = keras.ops.convert_to_tensor(file["x_train"])
+    training = loop.Training(config, images, "float32")
+    training.run(training.lower().compile(), 50)
+    training.pause()
+    for a, b in zip(fitted.model.weights, training.model.weights, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-3, atol=2e-4)
+
+
+def test_scores(folder, monkeypatch):
+    from benchmarks.gpu import score, sheets
+
+    class Network:
+        name = "stub"
+
+        def features(self, images, progress=None):
+            return images.reshape(len(images), -1)[:, :8].astype("float32")
+
+    monkeypatch.setattr(inception, "network", lambda source: Network())
+    paths = {"data": str(folder / "images.npz"), "samples": str(folder / "out")}
+    paths |= {"out": str(folder / "gpu.json"), "order": ["sn_gan_100"]}
+    flags = [(getattr(score, name.upper()), value) for name, value in paths.items()]
+    with flagsaver.flagsaver(*flags):
+        score.main([])
+    scores = json.loads((folder / "gpu.json").read_text())["scores"]["sn_gan_100"]
+    assert sheets.read(folder / "out", "sn_gan_100").shape == (12, 32, 32, 3)
+    assert scores["fid_30_12_test"] > 0
+    assert 0 <= scores["coverage"] <= 1
