@@ -69,10 +69,7 @@ def _optimizer(config, player, turns):
     final = max(fields.final, fields.get(f"{player}_final", 0.0))
     if fields.hold < 1:
         rate = HoldThenDecay(rate, turns * config.steps, fields.hold, final)
-    optimizer = keras.optimizers.Adam(rate, fields.beta_1, fields.beta_2)
-    if config.precision == "float16":
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    return optimizer
+    return keras.optimizers.Adam(rate, fields.beta_1, fields.beta_2)
 
 
 @contextlib.contextmanager

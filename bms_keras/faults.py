@@ -1,5 +1,7 @@
 """The first number of a training that is not finite, by name and step."""
 
+import warnings
+
 import keras
 from keras import ops
 
@@ -44,3 +46,19 @@ class FirstFault(keras.metrics.Metric):
 
     def result(self):
         return {}  # no log of its own
+
+
+class WarnNotFinite(keras.callbacks.Callback):
+    """Warns once, at the end of an epoch, of the first logged number that is not finite."""
+
+    warned = False
+
+    def on_epoch_end(self, epoch, logs=None):
+        found = self.model.first_fault.found()
+        if found and not self.warned:
+            self.warned = True
+            warnings.warn(
+                f"{found[0]} is not finite at step {found[1]}, and nothing after it will be: lower "
+                "a learning rate, and look for data points that are not finite",
+                stacklevel=2,
+            )

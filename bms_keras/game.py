@@ -7,13 +7,13 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from bms_keras.backends import TakesTurns, result_names, several, standard_normal
-from bms_keras.faults import FirstFault
+from bms_keras.backends import TakesTurns, several, standard_normal
+from bms_keras.fitting import GRADIENT_NORM, Fits
 from bms_keras.layers import SpectralNormalization
-from bms_keras.optimizers import PlayerOptimizers
+from bms_keras.networks.adopted import functional
+from bms_keras.saving import Saves
 
 AVERAGED = ("recognition", "generator")  # the networks that `ema` applies to
-GRADIENT_NORM = "gradient_norm"  # a player's log
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Player:
         return [v for network in self.networks for v in network.trainable_variables]
 
 
-class Game(TakesTurns, keras.Model):
+class Game(TakesTurns, Fits, Saves, keras.Model):
     """A `keras.Model` whose `train_step` lets players take turns.
 
     A method derives from this class, hands its networks to the constructor and says in
@@ -45,7 +45,8 @@ class Game(TakesTurns, keras.Model):
     averages, saving and sampling are the game's business, on every backend.
 
     Args:
-        networks: Dictionary of built Keras models by name; `None` values are left out. There is
+        networks: Dictionary of Keras models by name, each built or called once; `None` values are
+            left out. There is
             always a "generator", from latents of shape `(batch, latent_dim)` to data; a
             "recognition" network, if any, goes from data to `(batch, 2 * latent_dim)`: the mean
             and the log-variance of q(z|x), side by side.
@@ -54,21 +55,20 @@ class Game(TakesTurns, keras.Model):
         seed: Integer seed of the noise drawn in training.
 
     Raises:
-        ValueError: If a network is not built, or if `ema` is out of range.
+        ValueError: If the shape of a network's input is not known, or if `ema` is out of range.
     """
 
     def __init__(self, networks, ema=0.0, seed=None, **kwargs):
         super().__init__(**kwargs)
         if not 0 <= ema < 1:
             raise ValueError(f"ema must be in [0, 1), with 0 for none. Received: ema={ema}")
-        self.networks = {name: network for name, network in networks.items() if network is not None}
-        for name, network in networks.items():
-            if network is not None and not network.built:
-                raise ValueError(
-                    f"The network {name!r} is not built: give it a `keras.Input`. "
-                    f"Received: {network}"
-                )
-            setattr(self, name, network)
+        self.networks = {
+            name: functional(network, name)
+            for name, network in networks.items()
+            if network is not None
+        }
+        for name in networks:
+            setattr(self, name, self.networks.get(name))
         self.ema = ema
         self.averages = {
             name: _frozen_copy(self.networks[name])
@@ -89,49 +89,6 @@ class Game(TakesTurns, keras.Model):
         raise NotImplementedError
 
     # Training.
-
-    def compile(self, optimizers=None, **kwargs):
-        """Configures the players' optimizers.
-
-        Args:
-            optimizers: Dictionary from each player's name to a `keras.optimizers.Optimizer`, or
-                `None` for the paper's Adam with a rate of 2e-4, beta_1 = 0, beta_2 = 0.9.
-            **kwargs: `jit_compile`, `steps_per_execution`, `run_eagerly`, as in
-                `keras.Model.compile`.
-
-        Raises:
-            ValueError: If the names are not those of the players.
-        """
-        players = {player.name: player for player in self.players()}
-        if optimizers is None:
-            optimizers = {name: keras.optimizers.Adam(2e-4, 0.0, 0.9) for name in players}
-        if not isinstance(optimizers, PlayerOptimizers):
-            optimizers = PlayerOptimizers(optimizers)
-        if set(optimizers.by_player) != set(players):
-            raise ValueError(
-                f"optimizers must name the players {sorted(players)}. "
-                f"Received: {sorted(optimizers.by_player)}"
-            )
-        optimizers.build({name: player.trainable_variables for name, player in players.items()})
-        super().compile(optimizer=optimizers, auto_scale_loss=False, **kwargs)
-        names = self._log_names()
-        self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
-        self.first_fault = FirstFault(names)
-
-    def compile_from_config(self, config):
-        config = keras.saving.deserialize_keras_object(config)
-        names = ("jit_compile", "steps_per_execution", "run_eagerly")
-        self.compile(config["optimizer"], **{k: config[k] for k in names if k in config})
-
-    def _log_names(self):
-        """The names of the logs, found by playing one step on paper: nothing is updated."""
-        x = np.zeros((2, *self.data_shape), "float32")
-        names = ["loss"]
-        with keras.StatelessScope():
-            for player in {player.name: player for player in self.players()}.values():
-                terms = [*result_names(player.loss, x), "loss", GRADIENT_NORM]
-                names += [f"{player.name}/{term}" for term in terms]
-        return names
 
     @property
     def metrics(self):
@@ -253,48 +210,6 @@ class Game(TakesTurns, keras.Model):
         averages = f"; moving averages of {' and '.join(self.averages)}" if self.averages else ""
         say(f"{sum(counts):,} parameters in {len(counts)} networks{averages}")
 
-    # Saving.
-
-    def export_saved_model(self, folder, **metadata):
-        """Writes a SavedModel for TF Serving into the first free `folder/1`, `folder/2`, ….
-
-        Its signatures are listed in `bms_keras.export`: samples of latents or of seeds and, where
-        the method has the networks, encoding, reconstruction and log D_I. It needs TensorFlow.
-
-        Args:
-            folder: Path; made where it is missing.
-            **metadata: What else `metadata.json` in the new folder shall hold.
-
-        Returns:
-            `pathlib.Path` of the new version.
-
-        Raises:
-            BadInput: If it cannot be written.
-
-        Example:
-
-        >>> model.export_saved_model("serving/bms")
-        PosixPath('serving/bms/1')
-        """
-        from bms_keras import export  # a game knows no files; its exporter knows games
-
-        return export.export_saved_model(self, folder, **metadata)
-
-    def get_config(self):
-        serialize = keras.saving.serialize_keras_object
-        networks = {name: serialize(network) for name, network in self.networks.items()}
-        return {**networks, "ema": self.ema, "seed": self.seed, "name": self.name}
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        deserialize = keras.saving.deserialize_keras_object
-        return cls(
-            **{
-                key: deserialize(value, custom_objects) if isinstance(value, dict) else value
-                for key, value in config.items()
-            }
-        )
-
 
 def fresh_seed(seed):
     """The seed, or one that the operating system draws."""
@@ -302,7 +217,13 @@ def fresh_seed(seed):
 
 
 def _frozen_copy(network):
-    copy = keras.models.clone_model(network)
+    try:
+        copy = keras.models.clone_model(network)
+    except NotImplementedError as error:
+        raise ValueError(
+            "moving averages (ema) need networks that can be copied: give the layer or model "
+            f"get_config and from_config. Received: {network.name} ({error})"
+        ) from None
     copy.set_weights(network.get_weights())
     copy.trainable = False
     return copy

@@ -118,7 +118,7 @@ def gdpp(real, fake, magnitude_weight=1e-4):
     (real_values, real_vectors), (fake_values, fake_vectors) = _spectrum(real), _spectrum(fake)
     magnitude = ops.mean(ops.square(real_values - fake_values))
     low, high = ops.min(real_values), ops.max(real_values)
-    weights = (real_values - low) / (high - low)
+    weights = (real_values - low) / ops.maximum(high - low, 1e-12)  # a batch of one has one value
     weights = ops.where(weights > 1e-3, weights, 0.0)
     cosines = ops.abs(ops.sum(real_vectors * fake_vectors, 0))
     return magnitude_weight * magnitude - ops.sum(weights * cosines)
@@ -137,7 +137,8 @@ def _spectrum(features):
     change = ops.matmul(kernel - ops.stop_gradient(kernel), vectors)  # 0, but for its gradient
     change = ops.matmul(ops.transpose(vectors), change)
     gaps = values[None] - values[:, None]
-    apart = ops.abs(gaps) > 1e-6 * features.shape[0]
+    count = ops.cast(ops.shape(features)[0], "float32")  # a last batch is smaller
+    apart = ops.abs(gaps) > 1e-6 * count
     rates = ops.where(apart, 1 / ops.where(apart, gaps, 1.0), 0.0)
     return values + ops.diag(change), vectors + ops.matmul(vectors, rates * change)
 
@@ -210,7 +211,8 @@ def mmd(q, p, scales=(0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)):
     the unbiased estimate, which may be slightly negative (Tolstikhin et al. 2018, section 4).
 
     Args:
-        q, p: Samples `(N, L)` and `(M, L)`, N and M at least 2.
+        q, p: Samples `(N, L)` and `(M, L)`. The estimate is unbiased where N and M are at least 2;
+            of a single sample the mean over its pairs, of which there are none, counts as 0.
         scales: The s of the kernels; 1 suits a prior of unit variance.
 
     Returns:
@@ -229,7 +231,8 @@ def mmd(q, p, scales=(0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)):
 
     def mean_off_diagonal(a):
         n = ops.cast(ops.shape(a)[0], a.dtype)
-        return (ops.sum(kernel(a, a)) - len(constants) * n) / (n * (n - 1))
+        pairs = ops.maximum(n * (n - 1), 1.0)  # of a single sample: none, and the sum is 0
+        return (ops.sum(kernel(a, a)) - len(constants) * n) / pairs
 
     return mean_off_diagonal(q) + mean_off_diagonal(p) - 2 * ops.mean(kernel(q, p))
 

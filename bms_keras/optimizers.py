@@ -26,6 +26,58 @@ class HoldThenDecay(keras.optimizers.schedules.LearningRateSchedule):
         return {name: getattr(self, name) for name in ("rate", "steps", "hold", "final")}
 
 
+def for_players(given, players, scaled=False):
+    """What `compile` was given, as the optimizers of the players.
+
+    Args:
+        given: `PlayerOptimizers`; a dictionary by player of optimizers or their names; one
+            optimizer or name, of which each player gets a copy; or `None` for the paper's Adam,
+            with a rate of 2e-4, beta_1 = 0, beta_2 = 0.9.
+        players: The players' names.
+        scaled: Whether float16 needs a `LossScaleOptimizer` around each.
+
+    Returns:
+        `PlayerOptimizers`.
+
+    Raises:
+        ValueError: If the names are not those of the players, if an optimizer is none that Keras
+            knows, or if one keeps moving averages of the weights itself.
+    """
+    found = getattr(given, "by_player", given)
+    if not isinstance(found, dict):
+        found = {name: _fresh(found) for name in players}
+    if set(found) != set(players):
+        raise ValueError(
+            f"optimizers must name the players {sorted(players)}. Received: {sorted(found)}"
+        )
+    found = {name: keras.optimizers.get(optimizer) for name, optimizer in found.items()}
+    for name, optimizer in found.items():
+        if getattr(optimizer, "use_ema", False):
+            raise ValueError(
+                f"the optimizer of {name!r} has use_ema=True: a game keeps moving averages itself, "
+                "give it ema=0.999, say"
+            )
+    if scaled:
+        found = {name: _scaled(optimizer) for name, optimizer in found.items()}
+    if isinstance(given, PlayerOptimizers) and given.by_player == found:
+        return given  # with its state
+    return PlayerOptimizers(found)
+
+
+def _fresh(optimizer):
+    """A new optimizer, like the given one."""
+    if optimizer is None:
+        return keras.optimizers.Adam(2e-4, beta_1=0.0, beta_2=0.9)
+    optimizer = keras.optimizers.get(optimizer)
+    return type(optimizer).from_config(optimizer.get_config())
+
+
+def _scaled(optimizer):
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return optimizer
+    return keras.optimizers.LossScaleOptimizer(optimizer)
+
+
 @keras.saving.register_keras_serializable("bms_keras")
 class PlayerOptimizers(keras.optimizers.Optimizer):
     """One optimizer a player, in the shape of a single Keras optimizer.

@@ -76,7 +76,7 @@ class TakesTurns:
     """Gives `Game` its steps on the JAX backend, in the form that Keras's JAX trainer expects."""
 
     def train_step(self, state, data):
-        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        x = self.points(data)
         trained = (self.trainable_variables, self.non_trainable_variables)
         state = _State(state, *trained, self.optimizer.variables, self.metrics_variables)
         for player in self.players():
@@ -87,7 +87,7 @@ class TakesTurns:
         return state.run(self.get_metrics_result), state.values()
 
     def test_step(self, state, data):
-        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        x = self.points(data)
         trained = (self.trainable_variables, self.non_trainable_variables)
         state = _State(state, *trained, self.metrics_variables)
         for player in self.players():

@@ -73,7 +73,7 @@ class TakesTurns:
     """Gives `Game` its steps on the TensorFlow backend."""
 
     def train_step(self, data):
-        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        x = self.points(data)
         replicas = mirrored.replicas()
         for player in self.players():
             self.begin_turn(player)
@@ -93,7 +93,7 @@ class TakesTurns:
         return self.get_metrics_result()
 
     def test_step(self, data):
-        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        x = self.points(data)
         for player in self.players():
             with keras.StatelessScope():  # what a loss updates in training is forgotten
                 loss, terms = player.loss(x)
