@@ -31,7 +31,7 @@ ENDS = {  # what a case does, and its kind
     "refused": lambda: _raise(BadInput("a must be b. Received: c")),
     "unclear": _two_lines,
     "traceback": lambda: _raise(RuntimeError("an error that nobody caught")),
-    "crash": lambda: os.kill(os.getpid(), signal.SIGABRT),
+    "crash": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "hang": lambda: time.sleep(60),
     "memory": _eat,
 }

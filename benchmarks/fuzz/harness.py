@@ -106,7 +106,8 @@ def forked(play, seconds=300, memory=None):
             os.setsid()  # so that what it starts can be killed with it
             os.dup2(output.fileno(), 1)
             os.dup2(output.fileno(), 2)
-            sys.stdout, sys.stderr = (open(n, "w", 1, closefd=False) for n in (1, 2))
+            sys.stdout = os.fdopen(1, "w", 1)  # whatever they were: pytest's own, say
+            sys.stderr = os.fdopen(2, "w", 1)
             os._exit(_status(play))  # tearing TensorFlow down would take seconds
         status, killed, peak = _watched(process, seconds, memory)
         output.seek(0)
