@@ -120,11 +120,6 @@ def test_rates_fall_to_their_share_but_the_image_critics_to_no_less_than_its_own
         np.testing.assert_allclose(rate(5), 2e-4, rtol=1e-5)
 
 
-def test_objective_fields_that_a_method_lacks_are_left_out():
-    assert "margins" not in default_config("wae", margins=(1.0, 1.0)).objective
-    assert default_config("wae", lambda_=7.0).objective.lambda_ == 7.0
-
-
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [

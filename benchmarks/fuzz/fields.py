@@ -31,7 +31,7 @@ VALUES = (
     *({}, {"a": 1}, {"a": {"b": 1}}, [{}], ("modes",), ("fid", "modes"), 300.0, 1e6),
 )
 EACH = 11  # values a field, of those above
-OTHERS = "wae sn_gan wgan_gp bw_gan began dist_gan veegan md_gan gdpp_gan".split()
+OTHERS = ["wae", "sn_gan", "wgan_gp", "bw_gan", "began", "dist_gan", "veegan", "md_gan", "gdpp_gan"]
 TINY = {"steps": 2, "checkpoint_every": 2, "eval_every": 0, "batch_size": 4, "samples": 2}
 POINTS = {f"networks.{name}": (4,) for name in ("recognition", "generator", "latent_critic")}
 IMAGES = {"networks.width": 1, "networks.latent_critic": (4,), "networks.latent_dim": 2}

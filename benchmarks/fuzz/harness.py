@@ -107,7 +107,7 @@ def forked(play, seconds=300, memory=None):
             os.dup2(output.fileno(), 1)
             os.dup2(output.fileno(), 2)
             sys.stdout = os.fdopen(1, "w", 1)  # whatever they were: pytest's own, say
-            sys.stderr = os.fdopen(2, "w", 1)
+            sys.stderr = os.fdopen(2, "w", 1, errors="backslashreplace")
             os._exit(_status(play))  # tearing TensorFlow down would take seconds
         status, killed, peak = _watched(process, seconds, memory)
         output.seek(0)
