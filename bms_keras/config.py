@@ -132,6 +132,8 @@ def complete(config):
     values, table = _values_and_table(config)
     for name, field in table.items():
         fields.check(f"config.{name}", values.setdefault(name, field.default), field)
+        if type(field.default) is float:
+            values[name] = float(values[name])  # an integer will do, but not everywhere in Keras
     for name in values["eval_metrics"]:
         metrics.get(name)
     if values["best_by"] and not (values["eval_every"] and values["eval_metrics"]):

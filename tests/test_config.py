@@ -196,6 +196,16 @@ def test_an_integer_of_thousands_of_digits_is_not_shown():
         complete(with_field("samples", 10**5000))
 
 
+def test_an_integer_will_do_for_a_number():
+    """Keras's optimizers would not take it."""
+    values = with_field("optimizer.learning_rate", 1)
+    values["networks"]["lipschitz"] = 2
+    whole = complete(values)
+    assert (whole.optimizer.learning_rate, whole.networks.lipschitz) == (1.0, 2.0)
+    assert {type(v) for v in (whole.optimizer.learning_rate, whole.networks.lipschitz)} == {float}
+    experiment.build(whole)
+
+
 def test_what_may_change_does():
     old, new = config().to_dict(), config().to_dict()
     new["optimizer"].update(learning_rate=1e-5, final=0.5, image_critic_final=0.1)

@@ -161,7 +161,7 @@ def overlapping(content, rng):
 
 
 def compressed(content, rng):
-    pairs = [("manifest", members_of(content)[0][1]), ("model/0000", npy(np.zeros(10**8, "f4")))]
+    pairs = [("manifest", members_of(content)[0][1]), ("model/0000", npy(np.zeros(10**7, "f4")))]
     return archive(pairs, zipfile.ZIP_DEFLATED)
 
 
