@@ -1,9 +1,8 @@
 """Runs all parts of the fuzz: `python -m benchmarks.fuzz --out=results/fuzz.json`.
 
-Each part is a module of its own, which can be run alone: `python -m benchmarks.fuzz.fields`.
-`--only` takes the numbers of cases of one part, named by `--parts`. The last line is a JSON object:
-the commit, the seed, the command, and for each part its counts; the exit status is 1 if a case
-ended otherwise than it should.
+`--parts` names some of them, and `--only` takes the numbers of cases of one. The last line is a JSON
+object: for each part the commit, the seed, the command and the counts, which take the place of that
+part's in `--out`. The exit status is 1 if a case ended otherwise than it should.
 """
 
 import importlib
@@ -28,16 +27,18 @@ def main():
     parser.add_argument("--parts", default=",".join(PARTS), help="which, with commas")
     parser.add_argument("--out", help="where the JSON goes, beside the screen")
     options = parser.parse_args()
-    record = {"commit": commit(), "versions": versions(), "seed": options.seed}
-    record["command"] = " ".join(["python -m benchmarks.fuzz", *sys.argv[1:]])
+    about = {"commit": commit(), "seed": options.seed, "versions": versions()}
+    about["command"] = " ".join(["python -m benchmarks.fuzz", *sys.argv[1:]])
+    record = {}
     for part in options.parts.split(","):
         module = importlib.import_module(f"benchmarks.fuzz.{part}")
-        record[part] = harness.run(part, module.cases, options)
+        record[part] = about | harness.run(part, module.cases, options)
     if options.out:
-        pathlib.Path(options.out).write_text(json.dumps(record, indent=1) + "\n")
+        out = pathlib.Path(options.out)
+        kept = json.loads(out.read_text()) if out.exists() else {}
+        out.write_text(json.dumps(kept | record, indent=1) + "\n")
     print(json.dumps(record))
-    wrong = (record[part][kind] for part in options.parts.split(",") for kind in harness.WRONG)
-    sys.exit(any(wrong))
+    sys.exit(any(counts[kind] for counts in record.values() for kind in harness.WRONG))
 
 
 if __name__ == "__main__":
