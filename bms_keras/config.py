@@ -181,9 +181,12 @@ def may_change(name):
 
 def _values_and_table(config):
     """The values of a config, flat by dotted name, and the fields that it may have."""
-    values = config.to_dict() if isinstance(config, ConfigDict) else config
-    if not isinstance(values, dict):
-        raise BadInput(f"a config must hold fields. Received: {shown(values)}")
+    if isinstance(config, dict):
+        values = config
+    elif hasattr(config, "to_dict"):  # or it says why `--config` could not be read
+        values = config.to_dict()
+    else:
+        raise BadInput(f"a config must hold fields. Received: {shown(config)}")
     values = fields.flat(values, SECTIONS)
     method, family = values.get("method"), values.get("networks.family")
     table = FIELDS | _of_method(method) | _of_family(family)

@@ -1,8 +1,8 @@
 """Runs all parts of the fuzz: `python -m benchmarks.fuzz --out=results/fuzz.json`.
 
-`--parts` names some of them, and `--only` takes the numbers of cases of one. The last line is a JSON
-object: for each part the commit, the seed, the command and the counts, which take the place of that
-part's in `--out`. The exit status is 1 if a case ended otherwise than it should.
+`--parts` names some of them, and `--only` takes the numbers of cases of one. The last line is a
+JSON object: for each part the commit, the seed, the command and the counts, which take the place of
+that part's in `--out`. The exit status is 1 if a case ended otherwise than it should.
 """
 
 import importlib
