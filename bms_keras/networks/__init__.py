@@ -4,6 +4,8 @@ A family is a module with a `build` of its own that takes the same, and with `FI
 `config.networks` that it reads beside `COMMON`. A field that it does not read is refused.
 """
 
+import types
+
 from bms_keras import fields
 from bms_keras.errors import lookup
 from bms_keras.fields import Field
@@ -45,7 +47,7 @@ def build(config, shape, names, normalization="spectral", outputs=1):
     """Builds the networks that a method needs.
 
     Args:
-        config: `config.networks`: the family and all of its fields.
+        config: `config.networks`: the family and its fields; what is missing is at its default.
         shape: Shape of one data point.
         names: Which networks: "recognition", "generator", "image_critic", "latent_critic",
             "joint_critic" (of data and latents), "autoencoder" (of data).
@@ -58,5 +60,7 @@ def build(config, shape, names, normalization="spectral", outputs=1):
     Raises:
         BadInput: If the family is unknown or does not fit the data.
     """
-    family = lookup(FAMILIES, config.family, "networks.family")
-    return family.build(config, shape, names, normalization, outputs)
+    own = fields_of(config.family)
+    values = {key: getattr(config, key, field.default) for key, field in own.items()}
+    family = FAMILIES[config.family]
+    return family.build(types.SimpleNamespace(**values), shape, names, normalization, outputs)
