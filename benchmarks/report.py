@@ -1,11 +1,12 @@
 """What the benchmarks' results share."""
 
 import os
-from importlib.metadata import version
+
+from bms_keras.version import versions
 
 
 def machine(jobs):
     """What the runs were made on, in a line."""
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-    versions = ", ".join(f"{name} {version(name)}" for name in ("keras", backend))
-    return f"{os.cpu_count()} cores, {jobs} runs at a time, {versions}"
+    by = ", ".join(f"{name} {version}" for name, version in versions("keras", backend).items())
+    return f"{os.cpu_count()} cores, {jobs} runs at a time, {by}"

@@ -14,9 +14,11 @@ from tensorboardX import FileWriter
 from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.summary import custom_scalars, hparams, scalar
 
+from bms_keras.config import may_change
+from bms_keras.files import write_atomically
 from bms_keras.game import GRADIENT_NORM
 from bms_keras.watching import sigmas
-from bms_keras.workdir import MAY_CHANGE, as_read, write_atomically
+from bms_keras.workdir import as_read
 
 ONCE = ".run"  # how the file ends that holds what is written once a run
 THUMBNAIL = 64  # pixels
@@ -83,9 +85,9 @@ def hyperparameters(config):
     >>> hyperparameters(config)["optimizer.learning_rate"]
     0.003
     """
-    about_the_run = {*MAY_CHANGE} - {"steps"}
-    fields = {name: value for name, value in as_read(config).items() if name not in about_the_run}
-    return dict(_flat(fields))
+    shape_it = lambda name: name == "steps" or name.startswith("optimizer.")  # noqa: E731
+    fields = dict(_flat(as_read(config)))
+    return {name: v for name, v in fields.items() if shape_it(name) or not may_change(name)}
 
 
 def graph(networks):

@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 
 from bms_keras.errors import BadInput
-from bms_keras.workdir import write_atomically
+from bms_keras.files import write_atomically
 
 # What numpy raises of a file that is cut short, damaged or no .npz; TypeError: of a lone .npy.
 UNREADABLE = (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)

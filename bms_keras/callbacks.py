@@ -166,7 +166,8 @@ class Guard(keras.callbacks.Callback):
             are those of the whole epoch.
 
     Raises:
-        NotFinite: If a logged number is not finite; `Game.first_fault` knows which was the first.
+        NotFinite: If a logged number is not finite, of which `Game.first_fault` knows the first,
+            or at the end of an epoch a weight.
         Interrupted: If training was asked to stop, unless the epoch is at its end.
     """
 
@@ -186,6 +187,9 @@ class Guard(keras.callbacks.Callback):
             raise NotFinite("a loss or a gradient is not finite")
         if self.asked.is_set() and batch + 1 < self.params["steps"]:
             raise Interrupted
+
+    def on_epoch_end(self, epoch, logs=None):
+        checkpoint.check_finite(self.model)  # in every process, before one measures or writes
 
 
 class StopWhenAsked(keras.callbacks.Callback):

@@ -5,25 +5,38 @@ logs of the epoch under way, and the seed generators, which Keras's own `.weight
 Data need no state: a batch is a function of (seed, step). Beside them lies a manifest, and the
 file's last 64 bytes are the SHA-256 of what is before them, so that no damage goes unseen. Equal
 states make equal files, byte for byte.
+
+Anyone can compute that checksum, so a file is not believed for it: what it claims is checked
+against its own size before memory is taken, and against the model before anything is restored.
+Rates are the config's, which may change, and not a checkpoint's.
 """
 
 import hashlib
 import io
 import json
+import math
 import re
 import sys
 import zipfile
-from importlib.metadata import version
 
 import keras
 import numpy as np
 
-from bms_keras import cache
-from bms_keras.errors import BadInput
-from bms_keras.workdir import as_read, differences, write_atomically
+from bms_keras import fields, files
+from bms_keras.config import differences
+from bms_keras.errors import BadInput, NotFinite, first_line
+from bms_keras.fields import Field
+from bms_keras.version import versions
+from bms_keras.workdir import as_read
 
 SEAL = 64  # bytes: the hexadecimal digits of a SHA-256, as the comment of a zip archive
 BEST = "best.npz"
+MANIFEST = {  # what a manifest must hold, beside the config and notes
+    "step": Field(None, fields.integer(0, fields.STEPS), "how many steps had been played"),
+    "rollbacks": Field(0, fields.integer(0), "how often training had gone back"),
+}
+ITERATIONS = "optimizer/0000"  # the steps of the game, by their name in a file
+OVERHEAD = 2**20, 2**10  # bytes that a file may have beside its arrays: in all, and for each
 
 
 def save(model, folder, config=None, keep=3, **notes):
@@ -38,6 +51,7 @@ def save(model, folder, config=None, keep=3, **notes):
 
     Raises:
         BadInput: If it cannot be written, on a full disk say; what was there stays.
+        NotFinite: If a weight or an optimizer's state is not finite; nothing is written then.
     """
     write(model, _path(folder, int(model.optimizer.iterations.numpy())), config, **notes)
     for path in [*steps(folder)[:-keep], *folder.glob(".step_*")]:  # a killed process left these
@@ -48,16 +62,33 @@ def write(model, path, config=None, **notes):
     """Writes one checkpoint; see `save`."""
     step = int(model.optimizer.iterations.numpy())
     config = config and as_read(config)
-    versions = {name: version(name) for name in ("keras", keras.backend.backend())}
-    manifest = {"step": step, "config": config, "versions": versions, **notes}
-    arrays = {name: variable.numpy() for name, variable in _state(model).items()}
+    by = versions("keras", keras.backend.backend())
+    manifest = {"step": step, "config": config, "versions": by, **notes}
+    arrays = check_finite(model)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, _sealed(manifest, arrays))
+        files.write_atomically(path, _sealed(manifest, arrays))
     except OSError as error:
         raise BadInput(
             f"{path} cannot be written ({error.strerror}); the checkpoints before it stand"
         ) from None
+
+
+def check_finite(model):
+    """Refuses a state that is not finite, which losses need not show: ReLU may hide a NaN.
+
+    Returns:
+        The state, arrays by name.
+
+    Raises:
+        NotFinite: Naming the first weight or state of an optimizer that is not finite.
+    """
+    variables = _state(model)
+    arrays = {name: variable.numpy() for name, variable in variables.items()}
+    if bad := next(_not_finite(arrays), None):
+        step = int(model.optimizer.iterations.numpy())
+        raise NotFinite(f"{variables[bad].path} is not finite at step {step}")
+    return arrays
 
 
 def steps(folder):
@@ -92,42 +123,80 @@ def restore(model, folder, config=None, which="newest"):
         BadInput: If there are checkpoints, but none that can be restored: the reason why the first
             was refused. Nothing has changed then.
     """
-    refused = []
+    refused, variables = [], _state(model)
+    arrays = {name: math.prod(v.shape) * 16 for name, v in variables.items()}  # of any dtype
+    largest = sum(arrays.values()) + OVERHEAD[0] + OVERHEAD[1] * len(arrays)
     for path in _candidates(folder, which):
         try:
-            manifest, arrays = read(path)
-            _check(path, manifest, arrays, model, config)
+            manifest, arrays = read(path, largest)
+            _check(path, manifest, arrays, variables, config)
         except BadInput as error:
             refused.append(error)
             continue
         for error in refused:
             print(f"{error}; going on from {path.name}", file=sys.stderr, flush=True)
-        for name, variable in _state(model).items():
-            variable.assign(arrays[name])
+        for name, variable in variables.items():
+            if config is None or not _is_rate(name, variable):
+                variable.assign(arrays[name])
         return manifest
     if refused:
         raise refused[0]
     return None
 
 
-def read(path):
+def read(path, largest=2**40):
     """The manifest of a checkpoint and its arrays by name.
 
+    Args:
+        path: Path of the file.
+        largest: How many bytes it may have.
+
     Raises:
-        BadInput: If the file is missing, cut short or damaged.
+        BadInput: If the file is missing, cut short or damaged, or if it is no checkpoint.
     """
     try:
-        content = path.read_bytes()
-        seal = hashlib.sha256(content[:-SEAL]).hexdigest().encode()
+        content = files.read(path, largest)
+        seal = hashlib.sha256(memoryview(content)[:-SEAL]).hexdigest().encode()
         if content[-SEAL:] != seal:
             raise ValueError("its checksum is wrong: it was cut short or damaged")
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            if any(entry.compress_type != zipfile.ZIP_STORED for entry in file.zip.infolist()):
+        arrays = dict(_members(content))
+        manifest = json.loads(arrays.pop("manifest").tobytes())
+        if not isinstance(manifest, dict):
+            raise ValueError("its manifest holds no object")
+        for name, field in MANIFEST.items():
+            fields.check(name, manifest.setdefault(name, field.default), field)
+        return manifest, arrays
+    except Exception as error:  # what parsers raise of bytes that somebody made up
+        raise BadInput(f"{path} cannot be read ({first_line(error)})") from None
+
+
+def _members(content):
+    """The arrays of an `.npz` by name; none takes more memory than the bytes that there are.
+
+    Raises:
+        ValueError: If an array is compressed, holds objects, or is not as long as it claims.
+    """
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        entries = file.infolist()
+        if sum(max(entry.file_size, entry.compress_size) for entry in entries) > len(content):
+            raise ValueError("its arrays claim more bytes than it has")
+        for entry in entries:
+            if entry.compress_type != zipfile.ZIP_STORED:
                 raise ValueError("it is compressed, as no checkpoint is")
-            arrays = {name: file[name] for name in file.files}
-        return json.loads(arrays.pop("manifest").tobytes()), arrays
-    except (*cache.UNREADABLE, KeyError) as error:
-        raise BadInput(f"{path} cannot be read ({error})") from None
+            yield entry.filename.removesuffix(".npy"), _array(io.BytesIO(file.read(entry)))
+
+
+def _array(member):
+    """The array of an `.npy`, which takes no memory beside the file's."""
+    if np.lib.format.read_magic(member) != (1, 0):
+        raise ValueError("an array in it is of another version of .npy")
+    shape, in_columns, dtype = np.lib.format.read_array_header_1_0(member)
+    if dtype.hasobject:
+        raise ValueError("it holds objects, and allow_pickle is off")
+    data = member.getbuffer()[member.tell() :]
+    if len(data) != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"an array in it is not of the shape {shape} that it claims")
+    return np.frombuffer(data, dtype).reshape(shape, order="F" if in_columns else "C")
 
 
 def _candidates(folder, which):
@@ -141,15 +210,41 @@ def _candidates(folder, which):
     return [path]
 
 
-def _check(path, manifest, arrays, model, config):
-    """Refuses a checkpoint of another config, or of other shapes."""
+def _check(path, manifest, arrays, variables, config):
+    """Refuses a checkpoint of another config, of other shapes, or of what is not finite."""
     written = manifest.get("config")
-    others = differences(written, as_read(config)) if config and written else []
+    try:
+        others = differences(written, as_read(config)) if config and written is not None else []
+    except BadInput as error:
+        others = [str(error)]
     if others:
         raise BadInput(f"{path} was written by another config ({'; '.join(others)})")
-    shapes = {name: tuple(variable.shape) for name, variable in _state(model).items()}
-    if {name: array.shape for name, array in arrays.items()} != shapes:
+    shapes = {name: (tuple(v.shape), _kind(v.dtype)) for name, v in variables.items()}
+    if {name: (array.shape, array.dtype.kind) for name, array in arrays.items()} != shapes:
         raise BadInput(f"{path} was written by another model: its shapes differ")
+    if bad := next(_not_finite(arrays), None):
+        raise BadInput(f"{path} cannot be used: {variables[bad].path} in it is not finite")
+    if int(arrays[ITERATIONS]) != manifest["step"]:
+        raise BadInput(f"{path} cannot be used: its manifest is that of another step")
+
+
+def _kind(dtype):
+    """Whether a variable holds floating-point numbers, integers, ...: numpy's letter for it."""
+    return np.dtype(keras.backend.standardize_dtype(dtype)).kind
+
+
+def _not_finite(arrays):
+    """The names of arrays of the model and the optimizers that are not finite."""
+    return (
+        name
+        for name, array in arrays.items()
+        if array.dtype.kind == "f" and not name.startswith("logs/") and not np.isfinite(array).all()
+    )
+
+
+def _is_rate(name, variable):
+    """Whether a variable is an optimizer's constant learning rate."""
+    return name.startswith("optimizer/") and variable.name == "learning_rate"
 
 
 def _sealed(manifest, arrays):

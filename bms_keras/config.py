@@ -1,14 +1,100 @@
-"""The fields of a config, what they are at first, and what they may be."""
+"""The fields of a config: one table of what they are at first, what they may be, what they mean.
+
+Beside those here, a network family declares the fields of `config.networks` (`FIELDS` in its
+module), a method those of `config.objective` (`RULES` of its class, values in the registry), and
+`metrics.Protocol` its own. A config that lacks a field reads as if it had the default, so that a
+run goes on with a newer version of this program than the one that began it.
+"""
 
 import dataclasses
 
 from ml_collections import ConfigDict
 
-from bms_keras import methods, metrics, strategies
-from bms_keras.errors import BadInput
+from bms_keras import fields, methods, metrics, networks, strategies
+from bms_keras.errors import BadInput, shown
+from bms_keras.fields import Field
 
 JIT_COMPILE = {"auto": "auto", "on": True, "off": False}
 PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+SECTIONS = ("data", "networks", "objective", "optimizer", "protocol")
+
+
+def _best_by(value):
+    best_is, _, name = value.partition(":") if isinstance(value, str) else ("none", "", "")
+    return None if not value or (best_is in ("max", "min") and name) else _BEST_BY
+
+
+_BEST_BY = "'', 'max:NAME' or 'min:NAME'"
+_steps = fields.integer(1, fields.STEPS)
+_seldom = fields.integer(0, fields.STEPS)
+_rate = fields.above_0
+
+FIELDS = {
+    "method": Field("", fields.text, "a method of the registry"),
+    "seed": Field(0, fields.integer(0, 2**32 - 1), "of weights, noise and the order of the data"),
+    "steps": Field(100_000, _steps, "steps of training", may_change=True),
+    "batch_size": Field(64, fields.integer(1), "data points a step"),
+    "samples": Field(1, fields.integer(1), "T, samples a data point"),
+    "gradient": Field(
+        "selected", fields.one_of(("selected", "all")), "through which of the T samples it flows"
+    ),
+    "precision": Field("float32", fields.one_of(PRECISIONS), "in which the networks compute"),
+    "ema": Field(
+        0.0,
+        fields.number(lambda value: not fields.momentum(value), "in [0, 1), 0 for none"),
+        "momentum of the averages of R's and G's weights, which then serve",
+    ),
+    "data.source": Field("", fields.text, "grid, ring, tfds:NAME, an .npz or a folder of images"),
+    "data.resolution": Field(
+        0, fields.integer(0, 2**13), "height and width of the images; 0: as the source has it"
+    ),
+    "data.channels": Field(
+        0, fields.one_of((1, 3, 0), "1, 3, or 0 for the source's"), "of the images"
+    ),
+    "data.crop": Field(
+        0, fields.integer(0, 2**16), "side of the central square that is kept; 0: the largest"
+    ),
+    "data.held_out": Field(
+        0.1, fields.inside, "share kept for the metrics where there is no test split"
+    ),
+    "data.skip_broken": Field(
+        False, fields.boolean, "leave out, and count, files that are no images"
+    ),
+    "optimizer.learning_rate": Field(2e-4, _rate, "of R and G", may_change=True),
+    "optimizer.image_critic_learning_rate": Field(2e-4, _rate, "of D_I", may_change=True),
+    "optimizer.latent_critic_learning_rate": Field(2e-4, _rate, "of D_L", may_change=True),
+    "optimizer.beta_1": Field(0.0, fields.momentum, "momentum of Adam's gradients"),
+    "optimizer.beta_2": Field(0.9, fields.momentum, "momentum of Adam's squares"),
+    "optimizer.hold": Field(
+        1.0, fields.share, "share of the steps at the full rate; from there it falls linearly"
+    ),
+    "optimizer.final": Field(
+        0.0, fields.share, "what a rate falls to, as a share of it", may_change=True
+    ),
+    "optimizer.image_critic_final": Field(
+        0.0, fields.share, "the share that D_I's rate does not fall below", may_change=True
+    ),
+    "checkpoint_every": Field(1000, _steps, "steps between checkpoints", may_change=True),
+    "keep": Field(3, fields.integer(1), "how many of the last checkpoints", may_change=True),
+    "best_by": Field(
+        "", _best_by, "max:NAME or min:NAME of what is measured: keeps the best", may_change=True
+    ),
+    "on_nan": Field(
+        "stop",
+        fields.one_of(("stop", "rollback")),
+        "whether to go back to the last checkpoint, with new noise",
+        may_change=True,
+    ),
+    "max_rollbacks": Field(3, fields.integer(0), "how often to go back", may_change=True),
+    "eval_every": Field(0, _seldom, "steps between measurements; 0: none", may_change=True),
+    "eval_metrics": Field((), fields.texts, "what is measured in training", may_change=True),
+    **{f"protocol.{name}": field for name, field in metrics.FIELDS.items()},
+    "strategy": Field(
+        "none", fields.one_of(strategies.NAMES), "over which devices", may_change=True
+    ),
+    "steps_per_execution": Field(1, _steps, "steps in one call of the backend"),
+    "jit_compile": Field("auto", fields.one_of(JIT_COMPILE), "whether XLA compiles the step"),
+}
 
 
 def default_config(method, **objective):
@@ -22,144 +108,109 @@ def default_config(method, **objective):
     Raises:
         BadInput: If the method is unknown.
     """
-    entry = methods.get(method)
-    known = {key: value for key, value in objective.items() if key in entry.objective}
-    return ConfigDict(
-        {
-            "method": method,
-            "seed": 0,
-            "steps": 100_000,
-            "batch_size": 64,
-            "samples": entry.samples or 1,
-            "gradient": "selected",
-            "precision": "float32",
-            "ema": 0.0,
-            "data": {
-                "source": "",  # "grid", "ring", "tfds:NAME", an .npz or a folder of images
-                "resolution": 0,  # 0: as the source has it
-                "channels": 0,
-                "crop": 0,  # side of the central square that is kept; 0: the largest
-                "held_out": 0.1,  # share kept for the metrics where there is no test split
-                "skip_broken": False,  # leave out, and count, files that are no images
-            },
-            "networks": {"family": "", "latent_dim": 100},
-            "objective": entry.objective | known,
-            "optimizer": {
-                "learning_rate": 2e-4,  # of R and G
-                "image_critic_learning_rate": 2e-4,
-                "latent_critic_learning_rate": 2e-4,
-                "beta_1": 0.0,
-                "beta_2": 0.9,
-                "hold": 1.0,  # share of the steps at the full rate; then linearly to
-                "final": 0.0,  # this share of the rate
-                "image_critic_final": 0.0,  # the image critic's falls no further than to this
-            },
-            "checkpoint_every": 1000,
-            "keep": 3,  # so many of the last checkpoints
-            "best_by": "",  # and the best: "max:NAME" or "min:NAME" of what is measured in training
-            "on_nan": "stop",  # or "rollback": to the last checkpoint, with new noise,
-            "max_rollbacks": 3,  # so many times
-            "eval_every": 0,  # 0: not while training
-            "eval_metrics": (),  # what is measured then; `eval.py` measures whatever applies
-            "protocol": dataclasses.asdict(metrics.Protocol()),
-            "strategy": "none",  # or, over several devices, "mirrored" or "data_parallel"
-            "steps_per_execution": 1,
-            "jit_compile": "auto",
-        }
-    )
+    common = {f"networks.{name}": field for name, field in networks.COMMON.items()}
+    table = FIELDS | _of_method(method) | common
+    values = {name: field.default for name, field in table.items()}
+    known = {f"objective.{name}": value for name, value in objective.items()}
+    values |= {name: value for name, value in known.items() if name in table}
+    return ConfigDict(fields.nested(values | {"method": method}))
 
 
-def validate(config):
-    """Checks what can be checked before anything is built or written.
+def complete(config):
+    """A config with all its fields, after a check of everything that needs neither data nor model.
+
+    Args:
+        config: A `ConfigDict`, or a dictionary as `config.json` holds it. What it lacks is at its
+            default.
+
+    Returns:
+        A new `ConfigDict`.
 
     Raises:
         BadInput: Naming the field, what was received and what would be right.
     """
-    if missing := _missing(config):
-        raise BadInput(f"the config lacks {', '.join(missing)}")
-    methods.get(config.method)
-    for name in config.eval_metrics:
+    values, table = _values_and_table(config)
+    for name, field in table.items():
+        fields.check(f"config.{name}", values.setdefault(name, field.default), field)
+        if type(field.default) is float:
+            values[name] = float(values[name])  # an integer will do, but not everywhere in Keras
+    for name in values["eval_metrics"]:
         metrics.get(name)
-    rules = RULES | {f"networks.{name}": NETWORKS.get(name, SIZES) for name in config.networks}
-    for field, (fits, expected) in rules.items():
-        value = config
-        for part in field.split("."):
-            value = value[part]
-        if not fits(value):
-            raise BadInput(f"config.{field} must be {expected}. Received: {value!r}")
-    if config.best_by and not (config.eval_every and config.eval_metrics):
+    if values["best_by"] and not (values["eval_every"] and values["eval_metrics"]):
         raise BadInput("config.best_by needs config.eval_every and config.eval_metrics")
+    return ConfigDict(fields.nested({name: values[name] for name in table}))
 
 
-def _missing(config):
-    """The fields that every config has and this one lacks; one that was read may lack any."""
-    every = default_config(next(iter(methods.METHODS)))
-    parts = [("", every, config)]
-    parts += [
-        (f"{name}.", every[name], config.get(name, {}))
-        for name in ("data", "optimizer", "protocol")
+def changes(old, new):
+    """What two configs differ in.
+
+    Args:
+        old, new: As `complete` takes them; what one lacks is at its default.
+
+    Returns:
+        Dictionary from a dotted name to a pair of values, the old one and the new.
+
+    Raises:
+        BadInput: If one has a field that is not known.
+    """
+    (a, there), (b, here) = map(_values_and_table, (old, new))
+    found = {}
+    for name in sorted({*there, *here}):
+        pair = [
+            _as_list(values.get(name, table[name].default)) if name in table else None
+            for values, table in ((a, there), (b, here))
+        ]
+        if pair[0] != pair[1]:
+            found[name] = tuple(pair)
+    return found
+
+
+def differences(old, new):
+    """What two configs differ in, but for what may change: a list of lines to read."""
+    return [
+        f"{name}: {shown(a)} there, {shown(b)} now"
+        for name, (a, b) in changes(old, new).items()
+        if not may_change(name)
     ]
-    return [prefix + name for prefix, there, here in parts for name in there if name not in here]
 
 
-# What a field may be: a function that says whether a value fits, and what would be right.
+def may_change(name):
+    """Whether a run may go on with another value of a field, by its dotted name."""
+    return name in FIELDS and FIELDS[name].may_change
 
 
-def _integer(least):
-    fits = lambda value: type(value) is int and value >= least  # noqa: E731  (no bool)
-    return fits, f"an integer of at least {least}"
+def _values_and_table(config):
+    """The values of a config, flat by dotted name, and the fields that it may have."""
+    if isinstance(config, dict):
+        values = config
+    elif hasattr(config, "to_dict"):  # or it says why `--config` could not be read
+        values = config.to_dict()
+    else:
+        raise BadInput(f"a config must hold fields. Received: {shown(config)}")
+    values = fields.flat(values, SECTIONS)
+    method, family = values.get("method"), values.get("networks.family")
+    table = FIELDS | _of_method(method) | _of_family(family)
+    for name in values:
+        if name not in table:
+            raise BadInput(
+                f"config.{shown(name)[1:-1]} is no field of a config of the method "
+                f"{method!r} with networks of the family {family!r}: misspelt, or that of a newer "
+                "version of bms_keras"
+            )
+    return values, table
 
 
-def _one_of(choices):
-    return lambda value: value in choices, " or ".join(map(repr, choices))
+def _of_method(name):
+    """The fields that a method has of its own, or its own values for."""
+    method = methods.get(name)
+    own = {f"objective.{key}": field for key, field in method.fields().items()}
+    return own | {"samples": dataclasses.replace(FIELDS["samples"], default=method.samples or 1)}
 
 
-def _sizes(value):
-    sizes = value if isinstance(value, (tuple, list)) else (value,)
-    return all(isinstance(size, str) or size > 0 for size in sizes)
+def _of_family(name):
+    """The fields of the networks of a family."""
+    return {f"networks.{key}": field for key, field in networks.fields_of(name).items()}
 
 
-def _best_by(value):
-    best_is, _, name = value.partition(":")
-    return not value or (best_is in ("max", "min") and bool(name))
-
-
-SIZES = _sizes, "above 0"
-# Fields of networks that are no sizes.
-NETWORKS = {"max_gain": (lambda value: value == 0 or value > 1, "above 1, or 0 for no gains")}
-ABOVE_0 = lambda value: value > 0, "above 0"
-SHARE = lambda value: 0 <= value <= 1, "in [0, 1]"
-MOMENTUM = lambda value: 0 <= value < 1, "in [0, 1)"
-RULES = {
-    "seed": _integer(0),
-    "steps": _integer(1),
-    "batch_size": _integer(1),
-    "samples": _integer(1),
-    "gradient": _one_of(("selected", "all")),
-    "precision": _one_of(PRECISIONS),
-    "ema": (MOMENTUM[0], "in [0, 1), 0 for none"),
-    "data.resolution": _integer(0),
-    "data.channels": (lambda value: value in (0, 1, 3), "1, 3, or 0 for the source's"),
-    "data.crop": _integer(0),
-    "data.held_out": (lambda value: 0 < value < 1, "in (0, 1)"),
-    "optimizer.learning_rate": ABOVE_0,
-    "optimizer.image_critic_learning_rate": ABOVE_0,
-    "optimizer.latent_critic_learning_rate": ABOVE_0,
-    "optimizer.beta_1": MOMENTUM,
-    "optimizer.beta_2": MOMENTUM,
-    "optimizer.hold": SHARE,
-    "optimizer.final": SHARE,
-    "optimizer.image_critic_final": SHARE,
-    "checkpoint_every": _integer(1),
-    "keep": _integer(1),
-    "best_by": (_best_by, "'', 'max:NAME' or 'min:NAME'"),
-    "on_nan": _one_of(("stop", "rollback")),
-    "max_rollbacks": _integer(0),
-    "eval_every": _integer(0),
-    "protocol.real": _integer(2),
-    "protocol.generated": _integer(2),
-    "protocol.ivom_images": _integer(2),
-    "strategy": _one_of(strategies.NAMES),
-    "steps_per_execution": _integer(1),
-    "jit_compile": _one_of(JIT_COMPILE),
-}
+def _as_list(value):
+    return list(value) if isinstance(value, tuple) else value

@@ -1,5 +1,7 @@
 """Errors that a user can mend."""
 
+import reprlib
+
 
 class BadInput(ValueError):
     """Bad input: the command line prints it as one line, without a traceback."""
@@ -20,9 +22,24 @@ def lookup(table, name, field):
     Raises:
         BadInput: If there is none; the line lists the names there are.
     """
-    if name not in table:
-        raise BadInput(f"{field} must be one of {', '.join(table)}. Received: {name!r}")
+    if not isinstance(name, str) or name not in table:
+        raise BadInput(f"{field} must be one of {', '.join(table)}. Received: {shown(name)}")
     return table[name]
+
+
+def shown(value):
+    """The `repr` of a value, on one line and not too long."""
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = short.maxlong = 100
+    try:
+        return short.repr(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits
+        return f"{type(value).__name__} too long to show"
+
+
+def first_line(error):
+    """The first line of what an error says, or its name if it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:500]
 
 
 def require(condition, name, expected, received):

@@ -6,8 +6,8 @@ import dataclasses
 
 import keras
 
-from bms_keras import data, methods, networks
-from bms_keras.config import JIT_COMPILE, PRECISIONS, validate
+from bms_keras import data, memory, methods, networks
+from bms_keras.config import JIT_COMPILE, PRECISIONS, complete
 from bms_keras.errors import BadInput
 from bms_keras.game import Game
 from bms_keras.optimizers import HoldThenDecay
@@ -33,12 +33,14 @@ def build(config):
     Raises:
         BadInput: If a value is out of range or values do not fit each other.
     """
-    validate(config)
-    keras.utils.set_random_seed(config.seed)  # the initial weights
+    config = complete(config)
     method = methods.get(config.method)
+    if known := _declared_shape(config.data):
+        _check_shape(config, known)  # before data are decoded, which may take long
     source = data.load(config.data, config.batch_size, config.seed)
-    if method.kind not in (None, source.kind):
-        raise BadInput(f"the method {config.method!r} needs data of the kind {method.kind!r}")
+    if source.shape != known:
+        _check_shape(config, source.shape)
+    keras.utils.set_random_seed(config.seed)  # the initial weights
     wanted = (method.networks, method.normalization, method.outputs)
     with _dtype_policy(PRECISIONS[config.precision]):
         nets = networks.build(config.networks, source.shape, *wanted)
@@ -60,6 +62,22 @@ def build(config):
         steps_per_execution=config.steps_per_execution,
     )
     return Experiment(model, source)
+
+
+def _declared_shape(config):
+    """The shape of a data point, as far as `config.data` says it; else `None`."""
+    if config.source in data.MIXTURES:
+        return (2,)
+    side = config.resolution
+    return (side, side, config.channels or 1) if side else None
+
+
+def _check_shape(config, shape):
+    """Refuses data that are not for the method, and networks for them that cannot fit."""
+    kind = methods.get(config.method).kind
+    if kind not in (None, "images" if len(shape) == 3 else "mixture"):
+        raise BadInput(f"the method {config.method!r} needs data of the kind {kind!r}")
+    memory.check(config, shape)
 
 
 def _optimizer(config, player, turns):

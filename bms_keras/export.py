@@ -27,7 +27,6 @@ import pathlib
 import shutil
 import sys
 import tempfile
-from importlib.metadata import version
 
 import keras
 from keras import ops
@@ -37,8 +36,9 @@ from bms_keras.backends import standard_normal
 from bms_keras.elsewhere import run_on_tensorflow
 from bms_keras.errors import BadInput
 from bms_keras.methods.autoencoding import best_of, tiled
-from bms_keras.version import __version__
+from bms_keras.version import versions
 
+VERSIONS = "versions.json"  # on its way to metadata.json
 CHUNK = 500, 2**20  # samples, or numbers if that is more, decoded at a time: bounds the memory
 
 
@@ -67,7 +67,9 @@ def export_saved_model(model, folder, **metadata):
     try:
         write = _write if keras.backend.backend() == "tensorflow" else _write_elsewhere
         write(model, scratch)
-        (scratch / "metadata.json").write_text(json.dumps(_metadata(model, metadata), indent=2))
+        about = _metadata(model, json.loads((scratch / VERSIONS).read_text()), metadata)
+        (scratch / VERSIONS).unlink()
+        (scratch / "metadata.json").write_text(json.dumps(about, indent=2))
         scratch.chmod(0o755)  # of a scratch folder 0o700, which a server may not read
         return _as_next_version(scratch, folder)
     except OSError as error:
@@ -76,7 +78,7 @@ def export_saved_model(model, folder, **metadata):
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _metadata(model, more):
+def _metadata(model, by, more):
     """What a client needs to know that the signatures do not say."""
     images = len(model.data_shape) == 3
     step = int(model.optimizer.iterations.numpy()) if getattr(model, "optimizer", None) else None
@@ -88,11 +90,7 @@ def _metadata(model, more):
         "latents": "standard normal",
         "data_range": [-1, 1] if images else None,  # of points: data_scale brings their own units
         "averaged_weights": sorted(model.averages),
-        "versions": {
-            "bms_keras": __version__,
-            "keras": version("keras"),
-            "tensorflow": version("tensorflow"),
-        },
+        "versions": by,
         **more,
     }
 
@@ -124,6 +122,8 @@ def _write(model, path):
     for name, (function, inputs) in signatures(model).items():
         archive.add_endpoint(name, function, inputs)
     archive.write_out(str(path), verbose=False)
+    by = versions("bms_keras", "keras", "tensorflow")  # known where TensorFlow is
+    (pathlib.Path(path) / VERSIONS).write_text(json.dumps(by))
 
 
 def signatures(model):

@@ -42,7 +42,8 @@ class FirstFault(keras.metrics.Metric):
     def found(self):
         """The name of the first number that was not finite and its step, from 1; or `None`."""
         index = int(self.index.numpy())
-        return (self.names[index - 1], int(self.step.numpy())) if index else None
+        known = 0 < index <= len(self.names)  # a checkpoint may claim anything
+        return (self.names[index - 1], int(self.step.numpy())) if known else None
 
     def result(self):
         return {}  # no log of its own

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from collections.abc import Callable
+from typing import ClassVar
 
 import keras
 import numpy as np
@@ -83,6 +84,27 @@ class Game(TakesTurns, Fits, Saves, keras.Model):
             self._power_iteration(self.networks.values())
 
     # What a method says.
+
+    RULES: ClassVar = {}  # of arguments that a config may set: see `bms_keras.fields`, and a line
+
+    @classmethod
+    def rules(cls):
+        """`RULES` of the class and of those that it derives from."""
+        found = {}
+        for each in reversed(cls.__mro__):
+            found |= vars(each).get("RULES", {})
+        return found
+
+    def require(self, **arguments):
+        """Refuses arguments that do not fit their rules.
+
+        Raises:
+            ValueError: Naming the argument, what was received and what would be right.
+        """
+        for name, value in arguments.items():
+            value = value.item() if isinstance(value, np.generic) else value
+            if expected := self.rules()[name][0](value):
+                raise ValueError(f"{name} must be {expected}. Received: {name}={value!r}")
 
     def players(self):
         """The players in the order of their turns in a step; one may be listed several times."""

@@ -19,7 +19,7 @@ import keras
 from bms_keras import objectives
 from bms_keras.elsewhere import run_on_tensorflow
 from bms_keras.errors import BadInput
-from bms_keras.workdir import write_atomically
+from bms_keras.files import write_atomically
 
 NEEDED = ("tensorflow", "tf2onnx", "onnx")
 NAMES = {  # of each network's input and outputs

@@ -17,7 +17,7 @@ from bms_keras import (
     strategies,
 )
 from bms_keras.backends import several
-from bms_keras.config import validate
+from bms_keras.config import complete
 from bms_keras.errors import BadInput, NotFinite
 from bms_keras.workdir import Workdir
 
@@ -41,7 +41,7 @@ def train(config, workdir):
             same ones.
         NotFinite: If a loss or a gradient is not finite, and `config.on_nan` does not help.
     """
-    validate(config)
+    config = complete(config)
     workdir = Workdir(workdir)
     strategy = strategies.scope(config, methods.get(config.method).coupled)
     with interruption.postponed() as asked, strategy:
@@ -85,10 +85,10 @@ class _Run:
         while self.step < config.steps:
             try:
                 self.fit()
+                if config.steps % config.checkpoint_every:  # else the callback has saved this step
+                    self.save()
             except NotFinite as fault:
                 self.roll_back(fault)
-        if config.steps % config.checkpoint_every:  # else the callback has saved this step
-            self.save()
 
     def fit(self):
         model, config = self.model, self.config
@@ -154,9 +154,13 @@ class _Run:
             with several.alone(self.model):
                 pictures.save(pictures.at_the_end(self.model, self.data), self.workdir)
 
+    def newest(self):
+        """The step of the newest checkpoint; 0 if there is none."""
+        return max(map(checkpoint.step_of, checkpoint.steps(self.workdir.checkpoints)), default=0)
+
     def restore(self):
         """Goes to the newest checkpoint, if there is one."""
-        newest = max(map(checkpoint.step_of, checkpoint.steps(self.workdir.checkpoints)), default=0)
+        newest = self.newest()
         if not several.same_everywhere(newest):
             raise BadInput(
                 f"--workdir={self.workdir.path} must be one folder for all processes, on a shared "
@@ -172,18 +176,23 @@ class _Run:
         Raises:
             NotFinite: If not, if it has been done too often, or if there is no checkpoint.
         """
-        config, (name, step) = self.config, self.model.first_fault.found()
-        wrong = f"{name} is not finite at step {step}"
+        config, found = self.config, self.model.first_fault.found()
+        wrong = f"{found[0]} is not finite at step {found[1]}" if found else str(fault)
         self.rollbacks += 1
+        lower = "the same command with a lower --config.optimizer.learning_rate (or a critic's)"
+        newest = self.newest()
+        if not newest:
+            raise NotFinite(f"{wrong}, before the first checkpoint: {lower} starts anew") from fault
         if config.on_nan != "rollback":
-            help_ = "lower a learning rate, or go on with --config.on_nan=rollback"
-            raise NotFinite(f"{wrong}; the checkpoints before it stand: {help_}") from fault
+            raise NotFinite(
+                f"{wrong}: {lower}, or with --config.on_nan=rollback, goes on from step {newest}"
+            ) from fault
         if self.rollbacks > config.max_rollbacks:
             raise NotFinite(
-                f"{wrong}, after config.max_rollbacks={config.max_rollbacks} rollbacks"
+                f"{wrong}, after config.max_rollbacks={config.max_rollbacks} rollbacks: {lower} "
+                f"goes on from step {newest}"
             ) from fault
-        if not self.restore():
-            raise NotFinite(f"{wrong}, before the first checkpoint: lower a rate") from fault
+        self.restore()
         self.model.reseed(int(np.random.default_rng([config.seed, self.rollbacks]).integers(2**31)))
         print(f"{wrong}; rolled back to step {self.step} with new noise", file=sys.stderr)
 

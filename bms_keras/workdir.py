@@ -6,35 +6,32 @@ import json
 import os
 import pathlib
 
-from ml_collections import ConfigDict
+from bms_keras.config import changes, complete, differences
+from bms_keras.errors import BadInput, first_line
+from bms_keras.files import append, read, write_atomically
 
-from bms_keras.errors import BadInput
-
-MAY_CHANGE = (  # when a run goes on
-    "steps",
-    "checkpoint_every",
-    "keep",
-    "best_by",
-    "eval_every",
-    "eval_metrics",
-    "protocol",
-    "on_nan",
-    "max_rollbacks",
-    "strategy",
-)
+LARGEST = 2**20  # bytes of a config.json
 
 
 class Workdir:
     """Paths of a run and its JSON files.
 
-    `config.json`, `checkpoints/`, `tensorboard/`, `samples/` (PNG), `metrics.jsonl`.
+    `config.json`, `checkpoints/`, `tensorboard/`, `samples/` (PNG), `metrics.jsonl`; and
+    `config_history.jsonl`, where each line says which fields changed when the run went on:
+    {"step": 3000, "changed": {"optimizer.learning_rate": [0.001, 0.0005]}}.
 
     Args:
         path: The folder; made on the first write.
+
+    Raises:
+        BadInput: If the path is empty.
     """
 
     def __init__(self, path):
+        if not str(path).strip():
+            raise BadInput(f"--workdir must name a folder. Received: {path!r}")
         self.path = pathlib.Path(path)
+        self.history_file = self.path / "config_history.jsonl"
         self.config_file = self.path / "config.json"
         self.checkpoints = self.path / "checkpoints"
         self.tensorboard = self.path / "tensorboard"
@@ -45,8 +42,9 @@ class Workdir:
     def claimed(self, config):
         """Holds the folder for one run, which no other process may then claim.
 
-        Writes the config of a new run, or checks that it is the one that began this run. The
-        operating system lets go of the folder when the process ends, however it ends.
+        Writes the config of a new run, or checks that it is the one that began this run, and keeps
+        what has changed in `config_history.jsonl`. The operating system lets go of the folder when
+        the process ends, however it ends.
 
         Raises:
             BadInput: If the folder holds a run of another config (the line names the fields), if
@@ -66,30 +64,34 @@ class Workdir:
 
     def _write_config(self, config):
         config = as_read(config)
-        if self.config_file.exists() and (others := differences(self._read(), config)):
+        before = self._read() if self.config_file.exists() else config
+        if others := self._of_the_file(differences, before, config):
             raise BadInput(
                 f"{self.path} holds a run of another config ({'; '.join(others)}). "
                 "Choose another --workdir, or the same config to go on."
             )
         try:
+            if changed := changes(before, config):
+                record = {"step": self._newest_step(), "changed": changed}
+                append(self.history_file, json.dumps(record))
             write_atomically(self.config_file, json.dumps(config, indent=2).encode())
-        except OSError as error:
-            raise BadInput(f"--workdir={self.path} cannot be written: {error.strerror}") from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise BadInput(f"--workdir={self.path} cannot be written: {reason}") from None
 
     def config(self):
-        """The config of the run, a `ConfigDict`.
+        """The config of the run, a `ConfigDict`; what it lacks is at its default.
 
         Raises:
-            BadInput: If there is no run here.
+            BadInput: If there is no run here, or if its config is not one.
         """
         if not self.config_file.exists():
             raise BadInput(f"--workdir={self.path} holds no run: {self.config_file} is missing")
-        return ConfigDict(self._read())
+        return self._of_the_file(complete, self._read())
 
     def log(self, record):
         """Appends a record to `metrics.jsonl`."""
-        with self.metrics_file.open("a") as file:
-            file.write(json.dumps(record) + "\n")
+        append(self.metrics_file, json.dumps(record))
 
     def picture(self, name):
         """The path of a PNG in `samples/`, whose folder is made."""
@@ -98,32 +100,30 @@ class Workdir:
 
     def _read(self):
         try:
-            config = json.loads(self.config_file.read_bytes())
+            config = json.loads(read(self.config_file, LARGEST))
             if not isinstance(config, dict):
                 raise ValueError("it holds no object")
             return config
-        except (OSError, ValueError) as error:
-            raise BadInput(f"{self.config_file} is not the JSON of a config: {error}") from None
+        except (OSError, ValueError, RecursionError) as error:
+            reason = first_line(error)
+            raise BadInput(f"{self.config_file} is not the JSON of a config: {reason}") from None
+
+    def _newest_step(self):
+        """The step of the newest checkpoint; 0 if there is none."""
+        steps = (path.stem.removeprefix("step_") for path in self.checkpoints.glob("step_*.npz"))
+        return max((int(step) for step in steps if step.isdecimal()), default=0)
+
+    def _of_the_file(self, function, *configs):
+        """Calls a function of configs; what it refuses is the fault of `config.json`."""
+        try:
+            return function(*configs)
+        except BadInput as error:
+            raise BadInput(f"{self.config_file}: {error}") from None
 
 
 def as_read(config):
     """A config as it reads back from a file, a dictionary: its tuples are lists."""
     return json.loads(config.to_json())
-
-
-def write_atomically(path, data):
-    """Writes bytes to a file whole or not at all."""
-    scratch = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
-    try:
-        with scratch.open("xb") as file:  # others may read it, as the umask allows
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(scratch, path)
-        _sync(path.parent)  # else the new name may be lost with the power
-    except BaseException:
-        scratch.unlink(missing_ok=True)
-        raise
 
 
 def _lock(handle, path):
@@ -134,30 +134,3 @@ def _lock(handle, path):
             f"--workdir={path} is in use: another process trains in it. Wait for it to end, or "
             "choose another folder."
         ) from None
-
-
-def _sync(folder):
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def differences(old, new):
-    """What two configs differ in, but for what may change: a list of lines to read."""
-    return [
-        f"{field}: {a!r} there, {b!r} now"
-        for field, a, b in _differing(old, new)
-        if field.split(".")[0] not in MAY_CHANGE
-    ]
-
-
-def _differing(old, new, prefix=""):
-    """The fields whose values differ, as (dotted name, old, new)."""
-    for key in sorted({*old, *new}):
-        a, b = old.get(key), new.get(key)
-        if isinstance(a, dict) and isinstance(b, dict):
-            yield from _differing(a, b, f"{prefix}{key}.")
-        elif a != b:
-            yield f"{prefix}{key}", a, b

@@ -10,6 +10,7 @@ tfds downloads CelebA from a drive with a quota that is often exhausted: any fol
 will do as well, `--config.data.source=img_align_celeba`.
 """
 
+from bms_keras import networks
 from bms_keras.config import default_config
 
 
@@ -20,12 +21,9 @@ def get_config(method="bms_vae_gan"):
     config.data.resolution = 64
     config.data.channels = 3
     config.data.crop = 140  # of 178 x 218, as Tolstikhin et al. 2018
-    config.networks = {
-        "family": "dcgan",
-        "latent_dim": 100,
-        "width": 64,
-        "latent_critic": (750, 750, 750),
-    }
+    config.networks = networks.defaults(
+        "dcgan", latent_dim=100, width=64, latent_critic=(750, 750, 750)
+    )
     config.optimizer.learning_rate = 1e-4  # two time scales (Heusel et al. 2017)
     config.optimizer.image_critic_learning_rate = 4e-4
     config.optimizer.latent_critic_learning_rate = 4e-4

@@ -20,6 +20,7 @@ one of 64, and days for all of them.
 `tfds` brings the data; `--config.data.source=cifar10.npz` reads x_train and x_test from a file.
 """
 
+from bms_keras import networks
 from bms_keras.config import default_config
 
 
@@ -29,11 +30,8 @@ def get_config(method="bms_vae_gan"):
     config.data.source = "tfds:cifar10"
     config.data.resolution = 32
     config.data.channels = 3
-    config.networks = {
-        "family": "standard_cnn",
-        "latent_dim": 100,
-        "width": 64,
-        "latent_critic": (750, 750, 750),
-    }
+    config.networks = networks.defaults(
+        "standard_cnn", latent_dim=100, width=64, latent_critic=(750, 750, 750)
+    )
     config.eval_every = 5000
     return config

@@ -10,6 +10,7 @@ after 2,000, which take 4 minutes (one seed); the default 5,000 take 10.
 file.
 """
 
+from bms_keras import networks
 from bms_keras.config import default_config
 
 
@@ -19,12 +20,9 @@ def get_config(method="bms_vae_gan"):
     config.data.source = "tfds:fashion_mnist"
     config.data.resolution = 28
     config.data.channels = 1
-    config.networks = {
-        "family": "dcgan",
-        "latent_dim": 32,
-        "width": 32,
-        "latent_critic": (256, 256, 256),
-    }
+    config.networks = networks.defaults(
+        "dcgan", latent_dim=32, width=32, latent_critic=(256, 256, 256)
+    )
     config.ema = 0.99
     config.optimizer.update(
         learning_rate=5e-4,

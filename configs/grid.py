@@ -9,6 +9,7 @@ G, R and D_L are those of Srivastava et al. 2017; D_I has a second hidden layer.
 critic's Lipschitz constant and the weights were found on other seeds; see the README.
 """
 
+from bms_keras import networks
 from bms_keras.config import default_config
 
 
@@ -19,17 +20,16 @@ def get_config(method="bms_vae_gan", **objective):
     config.batch_size = 128
     config.ema = 0.999
     config.data.source = "grid"
-    config.networks = {
-        "family": "mlp",
-        "latent_dim": 32,
-        "recognition": (128, 128),
-        "generator": (128, 128),
-        "max_gain": 0.0,  # above 1: tanh units with a gain each in G; see grid_steep.py
-        "image_critic": (128, 128),
-        "latent_critic": (128, 128),
-        "lipschitz": 300.0,
-        "input_scale": 4.0,
-    }
+    config.networks = networks.defaults(
+        "mlp",
+        latent_dim=32,
+        recognition=(128, 128),
+        generator=(128, 128),
+        image_critic=(128, 128),
+        latent_critic=(128, 128),
+        lipschitz=300.0,
+        input_scale=4.0,
+    )
     config.optimizer.update(
         learning_rate=3e-3,
         image_critic_learning_rate=1e-3,

@@ -36,6 +36,7 @@ CONFIG = types.SimpleNamespace(
     latent_critic=(8, 8),
     lipschitz=10.0,
     input_scale=2.0,
+    max_gain=0.0,
 )
 
 

@@ -4,17 +4,15 @@ Reads a JSON list of [workdir, script, flags...] and writes one of [exit status,
 whether the workdir changed].
 """
 
+import functools
 import json
-import os
 import pathlib
-import runpy
 import sys
-import tempfile
-import traceback
 
 ROOT = pathlib.Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.fuzz.harness import forked, script  # noqa: E402
 from bms_keras import evaluation, training  # noqa: E402, F401  (the imports that are spared)
 
 
@@ -26,36 +24,9 @@ def content(folder):
     return path.read_bytes() if path.exists() else None
 
 
-def status_of(script):
-    """Runs a script as `python` would, and returns its exit status."""
-    status = 0
-    try:
-        runpy.run_path(str(ROOT / script), run_name="__main__")
-    except SystemExit as end:
-        status = end.code or 0
-        if isinstance(status, str):
-            print(status, file=sys.stderr)
-            status = 1
-    except BaseException:
-        traceback.print_exc()
-        status = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
-    return status
-
-
 results = []
-for workdir, script, *flags in json.load(sys.stdin):
+for workdir, name, *flags in json.load(sys.stdin):
     before = content(workdir)
-    with tempfile.TemporaryFile() as errors:
-        process = os.fork()
-        if not process:
-            os.dup2(errors.fileno(), 1)
-            os.dup2(errors.fileno(), 2)
-            sys.argv = [script, f"--workdir={workdir}", *flags]
-            os._exit(status_of(script))  # tearing TensorFlow down would take seconds
-        status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-        errors.seek(0)
-        text = errors.read().decode(errors="replace")
-    results.append([status, text, content(workdir) != before])
+    outcome = forked(functools.partial(script, name, f"--workdir={workdir}", *flags))
+    results.append([outcome.status, outcome.text, content(workdir) != before])
 json.dump(results, sys.stdout)

@@ -51,7 +51,7 @@ CASES = {
     "a read-only workdir": ("/proc/new", "train.py", [GRID, *QUICK], "cannot be used: "),
     "a config.json cut short": ("@/cut", "eval.py", [], "config.json is not the JSON of a config"),
     "a config.json of numbers": ("@/list", "eval.py", [], "it holds no object"),
-    "a config.json of another program": ("@/other", "eval.py", [], "lacks "),
+    "a config.json of another program": ("@/other", "eval.py", [], "must be one of bms_vae_gan, "),
     "an unknown word in config.json": ("@/word", "eval.py", [], "gradient must be 'selected'"),
     "no checkpoint": ("@/empty_run", "eval.py", [], "holds no checkpoint: train first"),
     "damaged checkpoints": ("@/damaged", "eval.py", [], "its checksum is wrong"),
@@ -98,8 +98,8 @@ FIELDS = {  # FIELD=VALUE of a config on Grid, and the line
     "networks.latent_dim=0": "config.networks.latent_dim must be",
     "networks.max_gain=1.0": "above 1, or 0 for no gains. Received: 1.0",
     "optimizer.image_critic_final=2.0": "[0, 1]. Received: 2.0",
-    "objective.posterior_stride=0": "posterior_stride must be at least 1",
-    "objective.norm=3": "norm must be 1 or 2. Received: norm=3",
+    "objective.posterior_stride=0": "posterior_stride must be an integer of at least 1",
+    "objective.norm=3": "config.objective.norm must be 1 or 2. Received: 3",
     "objective.critic_loss=square": "critic_loss must be 'hinge' or ",
 }
 CASES |= {

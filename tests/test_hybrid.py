@@ -271,7 +271,7 @@ def test_reconstruct_takes_the_best_of_its_samples(tiny_model, x, norm):
     [
         ({"samples": 0}, "samples must be at least 1.*samples=0"),
         ({"gradient": "both"}, "'selected' or 'all'.*gradient='both'"),
-        ({"posterior_stride": 0}, "posterior_stride must be at least 1.*posterior_stride=0"),
+        ({"posterior_stride": 0}, "posterior_stride must be an integer of at least 1.*stride=0"),
         ({"norm": 3}, "1 or 2.*norm=3"),
         ({"critic_loss": "square"}, "'hinge' or 'cross_entropy' or .*'square'"),
         ({"prior": "kl"}, "'critic' or 'mmd'.*'kl'"),

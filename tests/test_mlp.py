@@ -91,7 +91,7 @@ def test_a_staircase_is_tanh_units_with_gains():
 
 @pytest.mark.usefixtures("mixed_bfloat16")
 def test_outputs_are_float32_under_mixed_precision():
-    steep = types.SimpleNamespace(**vars(CONFIG), max_gain=100)
+    steep = types.SimpleNamespace(**{**vars(CONFIG), "max_gain": 100})
     built = mlp.build(CONFIG, (2,), HYBRID, normalization="spectral")
     built["steep"] = mlp.build(steep, (2,), ("generator",), normalization="spectral")["generator"]
     for network in built.values():

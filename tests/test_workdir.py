@@ -5,23 +5,22 @@ import subprocess
 import sys
 
 import pytest
-from ml_collections import ConfigDict
+from test_experiment import config
 
 from bms_keras.errors import BadInput
-from bms_keras.workdir import Workdir, write_atomically
-
-CONFIG = {"method": "a", "steps": 10, "networks": {"widths": (1, 2)}}
+from bms_keras.files import write_atomically
+from bms_keras.workdir import Workdir
 
 
 def claim(workdir, **fields):
-    with workdir.claimed(ConfigDict(CONFIG | fields)):
+    with workdir.claimed(config(**fields)):
         pass
 
 
 def test_claim_writes_the_config_and_reads_it_back(tmp_path):
     workdir = Workdir(tmp_path / "run")
     claim(workdir)
-    assert workdir.config().networks.widths == [1, 2]
+    assert workdir.config().networks.generator == [8]
     claim(workdir)  # again: the same run
 
 
@@ -29,8 +28,9 @@ def test_claim_refuses_another_config_and_names_the_fields(tmp_path):
     workdir = Workdir(tmp_path)
     claim(workdir)
     before = workdir.config_file.read_bytes()
-    with pytest.raises(BadInput, match=r"method: 'a' there, 'b' now; networks.widths"):
-        claim(workdir, method="b", networks={"widths": (1, 3)})
+    lines = r"networks.generator: \[8\] there, \[8, 3\] now; seed: 0 there, 1 now"
+    with pytest.raises(BadInput, match=lines):
+        claim(workdir, seed=1, **{"networks.generator": (8, 3)})
     assert workdir.config_file.read_bytes() == before
 
 
@@ -72,10 +72,10 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
 
 
 HOLDER = """
-import pathlib, sys, time
-from ml_collections import ConfigDict
+import sys, time
+from configs import grid
 from bms_keras.workdir import Workdir
-with Workdir(sys.argv[1]).claimed(ConfigDict({})):
+with Workdir(sys.argv[1]).claimed(grid.get_config()):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -88,7 +88,7 @@ def test_one_process_at_a_time(tmp_path):
         assert holder.stdout.readline() == "held\n"
         with pytest.raises(BadInput, match="is in use: another process trains in it"):
             claim(Workdir(tmp_path))
-        assert Workdir(tmp_path).config().to_dict() == {}
+        assert Workdir(tmp_path).config().method == "bms_vae_gan"
         holder.kill()
     (tmp_path / "config.json").unlink()
     claim(Workdir(tmp_path))

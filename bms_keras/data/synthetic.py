@@ -63,10 +63,12 @@ def ring(batch_size, seed):
     return Mixture(np.stack([np.cos(angles), np.sin(angles)], -1), 0.01, batch_size, seed)
 
 
-def _tf_data(mixture, start, stop, block=100):
+def _tf_data(mixture, start, stop):
     """Batches are drawn a block at a time: crossing from TensorFlow to Python costs as much as a
-    whole step of such small networks."""
+    whole step of such small networks. Large batches do not notice, and would fill the memory."""
     import tensorflow as tf
+
+    block = max(1, min(100, 10**6 // mixture.batch_size))
 
     def batches(first):
         steps = range(int(first), min(int(first) + block, stop))

@@ -3,6 +3,7 @@
 import dataclasses
 
 from bms_keras.errors import lookup
+from bms_keras.fields import Field
 from bms_keras.game import Game
 from bms_keras.methods.began import BEGAN
 from bms_keras.methods.bwgan import BWGAN
@@ -44,6 +45,11 @@ class Method:
     kind: str | None = None
     coupled: bool = False
     objective: dict = dataclasses.field(default_factory=dict)
+
+    def fields(self):
+        """The fields of `config.objective`, by name."""
+        rules = self.game.rules()
+        return {name: Field(value, *rules[name]) for name, value in self.objective.items()}
 
     def build(self, networks, samples, gradient, **kwargs):
         """The game; T and how its gradient is taken matter only where there is a choice."""

@@ -1,9 +1,11 @@
 """BEGAN: boundary equilibrium GAN (Berthelot et al. 2017, https://arxiv.org/abs/1703.10717)."""
 
+from typing import ClassVar
+
 import keras
 from keras import ops
 
-from bms_keras import objectives
+from bms_keras import fields, objectives
 from bms_keras.backends import several
 from bms_keras.game import Game, Player
 
@@ -24,8 +26,14 @@ class BEGAN(Game):
         ema, seed: See `Game`.
     """
 
+    RULES: ClassVar = {
+        "gamma": (fields.share, "diversity ratio; less is less diverse and more faithful"),
+        "lambda_k": (fields.share, "rate of k"),
+    }
+
     def __init__(self, generator, autoencoder, gamma=0.5, lambda_k=0.001, **kwargs):
         super().__init__({"generator": generator, "autoencoder": autoencoder}, **kwargs)
+        self.require(gamma=gamma, lambda_k=lambda_k)
         self.gamma = gamma
         self.lambda_k = lambda_k
         self.k = self.add_weight(shape=(), initializer="zeros", trainable=False, name="k")

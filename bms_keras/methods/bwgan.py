@@ -3,10 +3,12 @@
 As the authors' code (github.com/adler-j/bwgan) where the paper is silent.
 """
 
+from typing import ClassVar
+
 import keras
 from keras import ops
 
-from bms_keras import objectives
+from bms_keras import fields, objectives
 from bms_keras.errors import require
 from bms_keras.methods.gan import Adversarial
 
@@ -27,10 +29,18 @@ class BWGAN(Adversarial):
         ema, seed: See `Game`.
     """
 
+    RULES: ClassVar = {
+        "sobolev": (
+            fields.number(lambda value: -10 <= value <= 10, "in [-10, 10]"),
+            "s, the order of the Sobolev space",
+        )
+    }
+
     def __init__(self, generator, image_critic, sobolev=-1.5, critic_turns=5, **kwargs):
         networks = {"generator": generator, "image_critic": image_critic}
         super().__init__(networks, critic_turns=critic_turns, **kwargs)
         require(len(self.data_shape) == 3, "data", "images", self.data_shape)
+        self.require(sobolev=sobolev)
         self.sobolev = sobolev
 
     def image_critic_loss(self, x):

@@ -3,11 +3,13 @@
 As the authors' code (github.com/tntrung/gan) where the paper is silent.
 """
 
+from typing import ClassVar
+
 import keras
 import numpy as np
 from keras import ops
 
-from bms_keras import objectives
+from bms_keras import fields, objectives
 from bms_keras.game import Player
 from bms_keras.methods.autoencoding import Autoencoding
 from bms_keras.methods.gan import Judged
@@ -34,6 +36,14 @@ class DistGAN(Autoencoding, Judged):
     # R puts out points, which `encode` returns as posteriors of (nearly) no variance.
     log_variances = (objectives.LOG_VARIANCES[0],) * 2
 
+    RULES: ClassVar = {
+        "lambda_r": (fields.at_least_0, "weight of the latent-data distance"),
+        "reconstruction_weight": (
+            fields.share,
+            "share of the reconstructions among what counts as real",
+        ),
+    }
+
     def __init__(
         self,
         recognition,
@@ -52,6 +62,7 @@ class DistGAN(Autoencoding, Judged):
         }
         judgement = {"critic_loss": critic_loss, "gradient_penalty": gradient_penalty}
         super().__init__(networks, **judgement, **kwargs)
+        self.require(lambda_r=lambda_r, reconstruction_weight=reconstruction_weight)
         self.lambda_r = lambda_r
         self.reconstruction_weight = reconstruction_weight
 

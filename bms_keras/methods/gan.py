@@ -1,11 +1,12 @@
 """The plain GANs, and what every game with an image critic shares."""
 
+from typing import ClassVar
+
 import keras
 from keras import ops
 
-from bms_keras import objectives
+from bms_keras import fields, objectives
 from bms_keras.backends import input_gradient, several
-from bms_keras.errors import one_of, require
 from bms_keras.game import Game, Player
 
 
@@ -21,10 +22,11 @@ class Adversarial(Game):
         ema, seed: See `Game`.
     """
 
+    RULES: ClassVar = {"critic_turns": (fields.integer(1, 100), "D_I's turns a step")}
+
     def __init__(self, networks, critic_turns=1, **kwargs):
         super().__init__(networks, **kwargs)
-        turns_fit = isinstance(critic_turns, int) and critic_turns >= 1
-        require(turns_fit, "critic_turns", "at least 1", critic_turns)
+        self.require(critic_turns=critic_turns)
         self.critic_turns = critic_turns
 
     def players(self):
@@ -64,12 +66,17 @@ class Judged(Adversarial):
         ema, seed: See `Game`.
     """
 
+    RULES: ClassVar = {
+        "critic_loss": (fields.one_of(objectives.CRITIC_LOSSES), "what D_I minimises"),
+        "margins": (fields.pair, "(a, b) of the hinge"),
+        "gradient_penalty": (fields.at_least_0, "weight of (|grad D_I| - 1)^2"),
+    }
+
     def __init__(
         self, networks, critic_loss="hinge", margins=(1.0, 1.0), gradient_penalty=0.0, **kwargs
     ):
         super().__init__(networks, **kwargs)
-        one_of("critic_loss", critic_loss, objectives.CRITIC_LOSSES)
-        require(gradient_penalty >= 0, "gradient_penalty", "at least 0", gradient_penalty)
+        self.require(critic_loss=critic_loss, margins=margins, gradient_penalty=gradient_penalty)
         self.critic_loss = critic_loss
         self.margins = tuple(margins)
         self.gradient_penalty = gradient_penalty

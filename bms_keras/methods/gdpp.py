@@ -3,10 +3,12 @@
 As the authors' code (github.com/M-Elfeki/GDPP) where the paper is silent.
 """
 
+from typing import ClassVar
+
 import keras
 from keras import ops
 
-from bms_keras import objectives
+from bms_keras import fields, objectives
 from bms_keras.methods.gan import GAN
 
 
@@ -25,6 +27,8 @@ class GDPPGAN(GAN):
         **kwargs: See `GAN`.
     """
 
+    RULES: ClassVar = {"diversity_weight": (fields.at_least_0, "weight of the GDPP term")}
+
     def __init__(
         self,
         generator,
@@ -34,6 +38,7 @@ class GDPPGAN(GAN):
         **kwargs,
     ):
         super().__init__(generator, image_critic, critic_loss=critic_loss, **kwargs)
+        self.require(diversity_weight=diversity_weight)
         self.diversity_weight = diversity_weight
         self.features = keras.Model(image_critic.inputs[0], image_critic.layers[-1].input)
 

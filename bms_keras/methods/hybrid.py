@@ -1,9 +1,11 @@
 """The hybrid VAE-GANs: BMS-VAE-GAN and the methods that it contains as special cases."""
 
+from typing import ClassVar
+
 import keras
 from keras import ops
 
-from bms_keras import objectives
+from bms_keras import fields, objectives
 from bms_keras.errors import one_of, require
 from bms_keras.game import Player
 from bms_keras.methods.autoencoding import Autoencoding, tiled
@@ -64,6 +66,20 @@ class BMSVAEGAN(Autoencoding, Judged):
     Reference: "Best-of-Many-Samples" Distribution Matching, eq. 7 and algorithm 1.
     """
 
+    RULES: ClassVar = {
+        "critic_to_recognition": (fields.boolean, "whether log D_I's gradient reaches R too"),
+        "alpha": (fields.at_least_0, "weight of the least realistic sample's log D_I"),
+        "lambda_": (fields.at_least_0, "weight of the best sample's distance"),
+        "prior_weight": (fields.at_least_0, "weight of log D_I of samples of the prior"),
+        "divergence_weight": (fields.at_least_0, "weight of the divergence of q from p"),
+        "posterior_stride": (
+            fields.integer(1),
+            "one in so many data points has posterior samples in R's and G's turn",
+        ),
+        "norm": (fields.one_of((1, 2)), "the n of |x - x_i|_n"),
+        "prior": (fields.one_of(("critic", "mmd")), "the latent critic's KL, or MMD"),
+    }
+
     def __init__(
         self,
         recognition,
@@ -90,11 +106,17 @@ class BMSVAEGAN(Autoencoding, Judged):
         }
         super().__init__(networks, **kwargs)
         require(isinstance(samples, int) and samples >= 1, "samples", "at least 1", samples)
-        stride_fits = isinstance(posterior_stride, int) and posterior_stride >= 1
-        require(stride_fits, "posterior_stride", "at least 1", posterior_stride)
         one_of("gradient", gradient, ("selected", "all"))
-        one_of("norm", norm, (1, 2))
-        one_of("prior", prior, ("critic", "mmd"))
+        self.require(
+            critic_to_recognition=critic_to_recognition,
+            alpha=alpha,
+            lambda_=lambda_,
+            prior_weight=prior_weight,
+            divergence_weight=divergence_weight,
+            posterior_stride=posterior_stride,
+            norm=norm,
+            prior=prior,
+        )
         if (prior == "critic") != (latent_critic is not None):
             raise ValueError(
                 "A latent critic is needed with prior='critic', and with nothing else. "

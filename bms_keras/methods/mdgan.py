@@ -3,11 +3,13 @@
 As the authors' code (github.com/eghbalz/mdgan) where the paper is silent.
 """
 
+from typing import ClassVar
+
 import keras
 import numpy as np
 from keras import ops
 
-from bms_keras import objectives
+from bms_keras import fields, objectives
 from bms_keras.methods.gan import Adversarial
 
 EPSILON = 1e-8  # keeps logarithms finite
@@ -28,8 +30,16 @@ class MDGAN(Adversarial):
         critic_turns, ema, seed: See `Adversarial`.
     """
 
+    RULES: ClassVar = {
+        "variance": (
+            fields.number(lambda value: 1e-3 <= value <= 1e3, "in [0.001, 1000]"),
+            "of each Gaussian, in every direction",
+        )
+    }
+
     def __init__(self, generator, image_critic, variance=0.25, **kwargs):
         super().__init__({"generator": generator, "image_critic": image_critic}, **kwargs)
+        self.require(variance=variance)
         self.variance = variance
         self.centres = simplex(image_critic.output_shape[-1])
         self.maximum = mode_density(self.centres, variance)  # lambda

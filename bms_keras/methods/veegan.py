@@ -1,9 +1,11 @@
 """VEEGAN (Srivastava et al. 2017, https://arxiv.org/abs/1705.07761)."""
 
+from typing import ClassVar
+
 import keras
 from keras import ops
 
-from bms_keras import objectives
+from bms_keras import fields, objectives
 from bms_keras.game import Player
 from bms_keras.methods.autoencoding import Autoencoding
 
@@ -25,6 +27,8 @@ class VEEGAN(Autoencoding):
         ema, seed: See `Game`.
     """
 
+    RULES: ClassVar = {"latent_weight": (fields.at_least_0, "weight of the reconstruction of z")}
+
     def __init__(self, recognition, generator, joint_critic, latent_weight=1.0, **kwargs):
         networks = {
             "recognition": recognition,
@@ -32,6 +36,7 @@ class VEEGAN(Autoencoding):
             "joint_critic": joint_critic,
         }
         super().__init__(networks, **kwargs)
+        self.require(latent_weight=latent_weight)
         self.latent_weight = latent_weight
 
     def players(self):

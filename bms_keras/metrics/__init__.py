@@ -9,7 +9,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from bms_keras import fields
 from bms_keras.errors import BadInput, lookup
+from bms_keras.fields import Field
 from bms_keras.metrics import fid, inception, ivom, lpips
 from bms_keras.metrics.latent import latent_match
 from bms_keras.metrics.modes import SAMPLES, mode_statistics
@@ -35,6 +37,20 @@ class Protocol:
     ivom_images: int = 100
     inception: str = ""
     lpips: str = "alexnet"
+
+
+MOST = 10**7  # samples or images that are measured
+_RULES = {
+    "real": (fields.integer(2, MOST), "held-out images of the FID"),
+    "generated": (fields.integer(2, MOST), "samples of FID and LPIPS"),
+    "ivom_images": (fields.integer(2, MOST), "held-out images whose closest sample is looked for"),
+    "inception": (fields.text, "an .npz of the FID's network, tfhub, or '' for the usual one"),
+    "lpips": (fields.text, "alexnet, vgg16, or an .npz named so"),
+}
+FIELDS = {
+    part.name: Field(part.default, *_RULES[part.name], may_change=True)
+    for part in dataclasses.fields(Protocol)
+}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,18 +7,24 @@ channels double with each halving.
 import keras
 from keras import layers
 
+from bms_keras import fields
 from bms_keras.backends import several
 from bms_keras.errors import BadInput
+from bms_keras.fields import Field
 from bms_keras.layers import SpectralNormalization
 from bms_keras.networks.mlp import perceptron
+
+FIELDS = {
+    "width": Field(64, fields.size, "channels of an image after the first halving"),
+    "latent_critic": Field((750, 750, 750), fields.widths, "hidden widths of D_L"),
+}
 
 
 def build(config, shape, names, normalization="spectral", outputs=1):
     """Builds the networks for images of `shape` (side, side, channels).
 
     Args:
-        config: `latent_dim`; `width`, the channels after the first halving; `latent_critic`, the
-            widths of D_L.
+        config: `latent_dim`, and the fields above.
         shape, names, normalization, outputs: See `bms_keras.networks.build`.
 
     Returns:

@@ -3,18 +3,31 @@
 import keras
 from keras import layers
 
+from bms_keras import fields
 from bms_keras.errors import BadInput
+from bms_keras.fields import Field
 from bms_keras.layers import Gain, SpectralNormalization
+
+FIELDS = {
+    "recognition": Field((128, 128), fields.widths, "hidden widths of R"),
+    "generator": Field((128, 128), fields.widths, "hidden widths of G"),
+    "image_critic": Field((128, 128), fields.widths, "hidden widths of D_I"),
+    "latent_critic": Field((128, 128), fields.widths, "hidden widths of D_L"),
+    "lipschitz": Field(1.0, fields.above_0, "Lipschitz constant of a normalised D_I"),
+    "input_scale": Field(1.0, fields.above_0, "by which the input of a normalised D_I is scaled"),
+    "max_gain": Field(
+        0.0,
+        fields.number(lambda value: value == 0 or value > 1, "above 1, or 0 for no gains"),
+        "tanh units in G with learned gains up to this; 0: ReLU units",
+    ),
+}
 
 
 def build(config, shape, names, normalization="spectral", outputs=1):
     """Builds the dense networks for points of `shape` (d,).
 
     Args:
-        config: `latent_dim`; the hidden widths `recognition`, `generator`, `image_critic` and
-            `latent_critic`; `lipschitz` and `input_scale` of a normalised image critic;
-            `max_gain` for a generator of tanh units with gains up to that (0, or missing: of ReLU
-            units).
+        config: `latent_dim`, and the fields above.
         shape, names, normalization, outputs: See `bms_keras.networks.build`; an image critic that
             is not spectrally normalised has no normalisation.
 
@@ -24,8 +37,7 @@ def build(config, shape, names, normalization="spectral", outputs=1):
     if len(shape) != 1:
         raise BadInput(f"networks.family 'mlp' needs points of shape (d,). Received: {shape}")
     (dim,), latent = shape, config.latent_dim
-    max_gain = getattr(config, "max_gain", 0)
-    steep = {"activation": "tanh", "max_gain": max_gain} if max_gain else {}
+    steep = {"activation": "tanh", "max_gain": config.max_gain} if config.max_gain else {}
     makers = {
         "recognition": lambda: perceptron(dim, config.recognition, 2 * latent, name="recognition"),
         "generator": lambda: perceptron(latent, config.generator, dim, name="generator", **steep),

@@ -3,9 +3,16 @@
 import keras
 from keras import layers
 
+from bms_keras import fields
 from bms_keras.errors import BadInput
+from bms_keras.fields import Field
 from bms_keras.layers import SpectralNormalization
 from bms_keras.networks import dcgan
+
+FIELDS = {
+    "width": Field(64, fields.size, "channels of the first convolution of D_I, 64 in the table"),
+    "latent_critic": dcgan.FIELDS["latent_critic"],
+}
 
 
 def build(config, shape, names, normalization="spectral", outputs=1):
@@ -14,7 +21,7 @@ def build(config, shape, names, normalization="spectral", outputs=1):
     Table 3 has no recognition network; R is DCGAN's, as in the paper's section 4.3.
 
     Args:
-        config: `latent_dim`; `width`, 64 in the table; `latent_critic`, the widths of D_L.
+        config: `latent_dim`, and the fields above.
         shape, names, normalization, outputs: See `bms_keras.networks.build`; table 3 has no batch
             normalisation in D_I.
 

@@ -22,7 +22,7 @@ import sys
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 try:
-    from bms_keras import cli, metrics, workdir
+    from bms_keras import cli, files, metrics
     from bms_keras.tables import registry, report, runs
 except ImportError as error:
     sys.exit(f"tables: {error}")
@@ -90,9 +90,9 @@ def main():
         of_row = [[jobs[row.name, seed] for seed in seeds] for row in rows]
         records = [[found[job] for job in row if job in found] for row in of_row]
         kept = report.results(rows, records, table=TABLE.value, fields=fields)
-        workdir.write_atomically(out, (json.dumps(kept, indent=1) + "\n").encode())
+        files.write_atomically(out, (json.dumps(kept, indent=1) + "\n").encode())
     text = report.markdown(kept["rows"])
-    workdir.write_atomically(out.with_suffix(".md"), f"{text}\n".encode())
+    files.write_atomically(out.with_suffix(".md"), f"{text}\n".encode())
     draw(rows, jobs, seeds[0], names, out)
     print(text)
 

@@ -1,6 +1,5 @@
 """The results of a table: a JSON object, a Markdown table and pictures."""
 
-import importlib.metadata
 import os
 import pathlib
 import platform
@@ -10,8 +9,7 @@ import keras
 import numpy as np
 from PIL import Image
 
-from bms_keras import evaluation, pictures
-from bms_keras.version import __version__
+from bms_keras import evaluation, pictures, version
 from bms_keras.workdir import Workdir
 
 COLUMNS = {  # by what a number's name begins with
@@ -137,9 +135,8 @@ def commit():
 
 def versions():
     """Versions by name."""
-    backend = keras.backend.backend()
-    found = {name: importlib.metadata.version(name) for name in ("keras", backend, "numpy")}
-    return {"bms_keras": __version__, "python": platform.python_version(), **found}
+    found = version.versions("bms_keras", "keras", keras.backend.backend(), "numpy")
+    return {"python": platform.python_version(), **found}
 
 
 def _column(key):

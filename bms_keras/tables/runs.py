@@ -18,7 +18,7 @@ import subprocess
 import sys
 
 from bms_keras import evaluation, methods, metrics, training, workdir
-from bms_keras.config import validate
+from bms_keras.config import complete, differences
 from bms_keras.errors import BadInput
 
 ONE_THREAD = {  # threads that wait for each other cost more than they bring
@@ -63,8 +63,7 @@ class Job:
                 config.update_from_flattened_dict({name: value})
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 raise BadInput(f"{name}={value!r} does not fit configs/{self.config}.py") from error
-        validate(config)
-        return config
+        return complete(config)
 
     def record(self):
         """What was measured of the finished run, or `None` while there is something to do."""
@@ -72,7 +71,7 @@ class Job:
         if not (folder.config_file.exists() and folder.metrics_file.exists()):
             return None
         there, here = folder.config().to_dict(), workdir.as_read(config)
-        if workdir.differences(there, here) or there["protocol"] != here["protocol"]:
+        if differences(there, here) or there["protocol"] != here["protocol"]:
             return None  # training refuses the one; the other is to be measured anew
         for line in reversed(folder.metrics_file.read_text().splitlines()):
             record = json.loads(line)

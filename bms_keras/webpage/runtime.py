@@ -12,7 +12,7 @@ import tempfile
 
 from bms_keras import cache
 from bms_keras.errors import BadInput
-from bms_keras.workdir import write_atomically
+from bms_keras.files import write_atomically
 
 VERSION = "1.30.0"
 FILE = f"onnxruntime-web-{VERSION}.tgz"

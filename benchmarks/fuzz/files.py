@@ -1,0 +1,374 @@
+"""Checkpoints whose checksum is right and whose content is not, and `config.json`s of any content.
+
+    python -m benchmarks.fuzz.files --seed=0
+
+A tiny run on Ring is trained once. Each case plays with a copy of its workdir in which one file is
+another: it is evaluated (as far as the model is built and the checkpoint restored), or training
+goes on from it (as far as there). What is tried: manifests and configs of any JSON; arrays of other
+names, numbers, types and shapes, or of sizes that no file has; archives that lie; bytes flipped or
+cut, with a new checksum; a FIFO, a device, a folder or a file of six gigabytes in the file's place.
+"""
+
+import functools
+import hashlib
+import io
+import json
+import os
+import pathlib
+import random
+import shutil
+import tempfile
+import zipfile
+
+import numpy as np
+
+from benchmarks.fuzz import fields, harness
+
+STEP = "checkpoints/step_000000002.npz"
+BEST = "checkpoints/best.npz"
+SEAL = 64
+ODD = (
+    *(None, True, [], [[]], {}, {"a": {}}, "", "text", -1, 0, 1, 3, 1.5, 2.0, 1e39, 10**12, 2**64),
+    *(float("nan"), float("inf"), "2", [2], {"step": 2}, "a" * 10**5, [0] * 10**4),
+)
+DEEP = 10**5
+
+
+def sealed(content):
+    """An archive's bytes with a comment that is the checksum of all before it."""
+    return content + hashlib.sha256(content).hexdigest().encode()
+
+
+def archive(members, compression=zipfile.ZIP_STORED):
+    """A checkpoint of (name, bytes of an .npy) pairs, in which names may come twice."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as file:
+        for name, data in members:
+            with file.open(zipfile.ZipInfo(f"{name}.npy"), "w") as member:
+                member.write(data)
+        file.comment = b"0" * SEAL
+    return sealed(buffer.getvalue()[:-SEAL])
+
+
+def npy(array):
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, np.asarray(array))
+    return buffer.getvalue()
+
+
+def claiming(header, data=b"", version=(1, 0)):
+    """An .npy with a header of any text."""
+    text = header.encode()
+    length = len(text).to_bytes(2 if version == (1, 0) else 4, "little")
+    return b"\x93NUMPY" + bytes(version) + length + text + data
+
+
+def members_of(content):
+    """The (name, .npy) pairs of a checkpoint."""
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        return [(entry.filename[:-4], file.read(entry)) for entry in file.infolist()]
+
+
+# Checkpoints, as functions of the bytes of a good one and a random generator.
+
+
+def manifest(change):
+    """A checkpoint with another manifest: `change(old)` returns JSON text or an object."""
+
+    def made(content, rng):
+        pairs = dict(members_of(content))
+        old = json.loads(np.load(io.BytesIO(pairs["manifest"])).tobytes())
+        new = change(old)
+        text = (new if isinstance(new, str) else json.dumps(new)).encode("utf8", "surrogatepass")
+        pairs["manifest"] = npy(np.frombuffer(text, "uint8"))
+        return archive(pairs.items())
+
+    return made
+
+
+def member(change):
+    """A checkpoint in which one array, drawn at random, is what `change(name, bytes)` returns."""
+
+    def made(content, rng):
+        pairs = members_of(content)
+        place = rng.randrange(1, len(pairs))
+        pairs[place : place + 1] = change(*pairs[place])
+        return archive(pairs)
+
+    return made
+
+
+def claim(shape, descr="<f4", data=b"", version=(1, 0)):
+    header = f"{{'descr': {descr!r}, 'fortran_order': False, 'shape': {shape}, }}\n"
+    return member(lambda name, old: [(name, claiming(header, data, version))])
+
+
+def of_dtype(dtype):
+    def change(name, old):
+        array = np.load(io.BytesIO(old))
+        return [(name, npy(np.zeros(array.shape, dtype)))]
+
+    return member(change)
+
+
+def filled(value):
+    def change(name, old):
+        array = np.load(io.BytesIO(old))
+        with np.errstate(invalid="ignore", over="ignore"):
+            return [(name, npy(np.full(array.shape, value).astype(array.dtype)))]
+
+    return member(change)
+
+
+def bytes_changed(count, resealed=True):
+    """Random bytes of the file, of its directory or of its headers are others."""
+
+    def made(content, rng):
+        damaged = bytearray(content[:-SEAL])
+        heads = [i for i in range(len(damaged)) if damaged[i : i + 2] == b"PK"]
+        for _ in range(count):
+            place = rng.choice(heads) + rng.randrange(60) if rng.random() < 0.7 else None
+            place = rng.randrange(len(damaged)) if place is None else min(place, len(damaged) - 1)
+            damaged[place] = rng.randrange(256)
+        return sealed(bytes(damaged)) if resealed else bytes(damaged) + content[-SEAL:]
+
+    return made
+
+
+def cut(content, rng):
+    return sealed(content[: rng.randrange(len(content))])
+
+
+def prefixed(content, rng):
+    return sealed(bytes(rng.randrange(256) for _ in range(100)) + content[:-SEAL])
+
+
+def overlapping(content, rng):
+    """A directory whose entries all point at the same, largest member, thousands of times."""
+    pairs = members_of(content)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        file.writestr("manifest.npy", pairs[0][1])
+        file.writestr("model/0000.npy", npy(np.zeros(10**6, "f4")))
+        first = file.infolist()[1]
+        for i in range(3000):
+            entry = zipfile.ZipInfo(f"model/{i + 1:04d}.npy")
+            for key in ("header_offset", "CRC", "compress_size", "file_size", "external_attr"):
+                setattr(entry, key, getattr(first, key))
+            file.filelist.append(entry)
+        file.comment = b"0" * SEAL
+    return sealed(buffer.getvalue()[:-SEAL])
+
+
+def compressed(content, rng):
+    pairs = [("manifest", members_of(content)[0][1]), ("model/0000", npy(np.zeros(10**7, "f4")))]
+    return archive(pairs, zipfile.ZIP_DEFLATED)
+
+
+def nested(opening, closing, depth=DEEP):
+    return opening * depth + closing * depth
+
+
+def checkpoints():
+    """(title, function of the good bytes and a generator) of all that is tried."""
+    tried = [("bytes_changed", bytes_changed(n)) for n in (1, 1, 1, 2, 2, 4, 8, 30) * 9]
+    tried += [("damaged", bytes_changed(1, False))] * 6 + [("cut", cut)] * 10
+    tried += [("prefixed", prefixed), ("overlapping", overlapping), ("compressed", compressed)]
+    whole = [*ODD, nested("[", "]"), nested('{"a":', "}"), "{", "NaN", "9" * 5000, "\ud800"]
+    tried += [(f"manifest {v!r:.40}", manifest(lambda old, v=v: v)) for v in whole]
+    for key in ("step", "rollbacks", "config", "versions"):
+        for v in (*ODD, 10**9):
+            change = manifest(lambda old, key=key, v=v: old | {key: v})
+            tried.append((f"manifest[{key}] = {v!r:.40}", change))
+    for key in ("seed", "steps", "networks", "optimizer", "method", "unheard_of", "a.b"):
+        for v in ODD[:12]:
+            change = manifest(lambda old, key=key, v=v: old | {"config": old["config"] | {key: v}})
+            tried.append((f"manifest[config][{key}] = {v!r:.40}", change))
+    deep = manifest(lambda old: json.dumps(old)[:-1] + ', "config": ' + nested("[", "]") + "}")
+    tried.append(("a deep config", deep))
+    shapes = ["(10**10,)", "(10000000000,)", "(100000, 100000)", "(-1,)", "(-1, -1)", "()"]
+    shapes += ["(1.5,)", "(True,)", "(1,) * 100", "(0,)", "(" + "1," * 3000 + ")"]
+    shapes += [nested("[", "]", 2000)]
+    tried += [(f"claims {shape:.30}", claim(shape)) for shape in shapes]
+    tried += [(f"version {v}", claim("(1,)", version=v)) for v in ((2, 0), (3, 0), (9, 9))]
+    descrs = [
+        "|O",
+        "|S0",
+        "|V0",
+        "<U9",
+        "nonsense",
+        ">f4",
+        "<f8",
+        "<c8",
+        [("a", "<f4")],
+        "|S99999999",
+    ]
+    tried += [(f"descr {d!r:.30}", claim("(1,)", d, bytes(4))) for d in descrs]
+    dtypes = ("f8", "f2", "i4", "i8", "u1", "?", "c8", "S4", "U1", "V4", "M8[s]", ">f4")
+    tried += [(f"dtype {d}", of_dtype(d)) for d in dtypes for _ in range(2)]
+    values = (float("nan"), float("inf"), -1, 10**9, 3e38, 0)
+    tried += [(f"filled with {v}", filled(v)) for v in values for _ in range(5)]
+    tried += [
+        ("a member less", member(lambda name, old: [])),
+        ("twice", member(lambda name, old: [(name, old)] * 2)),
+        ("another name", member(lambda name, old: [("../../a", old)])),
+        ("an empty name", member(lambda name, old: [("", old)])),
+        ("no .npy", member(lambda name, old: [(name, b"no array")])),
+        ("an empty .npy", member(lambda name, old: [(name, b"")])),
+        ("longer", member(lambda name, old: [(name, old + bytes(4))])),
+        ("shorter", member(lambda name, old: [(name, old[:-1])])),
+        ("empty", lambda content, rng: b""),
+        ("only a seal", lambda content, rng: sealed(b"")),
+        ("no members", lambda content, rng: archive([])),
+        ("zeros", lambda content, rng: sealed(bytes(10**6))),
+    ]
+    return tried
+
+
+# Configs, as functions of a good one and a random generator, which return text.
+
+
+def configs():
+    """(title, function of a good config's text and a generator) of all that is tried."""
+
+    def flipped(text, rng):
+        data = bytearray(text.encode())
+        for _ in range(rng.choice((1, 1, 2, 5))):
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        return bytes(data)
+
+    def with_field(section, key, value):
+        def made(text, rng):
+            config = json.loads(text)
+            (config[section] if section else config)[key] = value
+            return json.dumps(config).encode()
+
+        return made
+
+    tried = [("flipped", flipped)] * 60
+    tried += [("cut", lambda text, rng: text[: rng.randrange(len(text))].encode())] * 6
+    whole = [json.dumps(value) for value in ODD]
+    whole += [nested("[", "]"), nested('{"a":', "}"), nested('{"data":', "}"), '{"data": ']
+    tried += [(f"{v:.40}", lambda text, rng, v=v: v.encode()) for v in whole]
+    sections = ("data", "networks", "objective", "optimizer", "protocol")
+    tried += [(f"{s} = {v!r:.30}", with_field("", s, v)) for s in sections for v in ODD[:9]]
+    for place in ("", *sections):
+        for key in ("unheard_of", "a.b", "", "__class__", "to_dict", "\ud800"):
+            tried.append((f"{place}.{key!r} = 1", with_field(place, key, 1)))
+    deep = nested("[", "]")
+    tried += [
+        ("a deep field", lambda text, rng: text.replace('"ring"', deep, 1).encode()),
+        ("twice", lambda text, rng: ("{" + '"seed": 1,' * 9 + text[1:]).encode()),
+        ("a mark", lambda text, rng: b"\xef\xbb\xbf" + text.encode()),
+        ("utf-16", lambda text, rng: text.encode("utf-16")),
+        ("spaces", lambda text, rng: text.encode() + b" " * 10**8),
+        ("digits", lambda text, rng: text.replace('"seed": 0', f'"seed": {"9" * 10**5}').encode()),
+        ("empty", lambda text, rng: b""),
+    ]
+    return tried
+
+
+# What is in a file's place.
+
+
+def fifo(path):
+    os.mkfifo(path)
+
+
+def huge(path):
+    with path.open("wb") as file:
+        file.truncate(6 * 10**9)
+
+
+SPECIAL = {
+    "a FIFO": fifo,
+    "a folder": pathlib.Path.mkdir,
+    "six gigabytes": huge,
+    "/dev/zero": lambda path: path.symlink_to("/dev/zero"),
+    "/dev/full": lambda path: path.symlink_to("/dev/full"),
+    "/dev/stdin": lambda path: path.symlink_to("/dev/stdin"),
+    "a link to itself": lambda path: path.symlink_to(path.name),
+    "a link to nothing": lambda path: path.symlink_to("nowhere"),
+}
+
+
+def trained():
+    """The workdir of a tiny run of two steps, and its checkpoint also as the best."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="fuzz_run."))
+
+    def train():
+        from bms_keras import training
+
+        training._Run.draw = lambda run: None
+        training.train(fields.base("ring", "bms_vae_gan", None), folder / "run")
+
+    outcome = harness.forked(train, 300)
+    if outcome.status:
+        raise RuntimeError(outcome.text)
+    shutil.copy(folder / "run" / STEP, folder / "run" / "checkpoints" / "best.npz")
+    return folder / "run"
+
+
+def evaluated(run, name, spoil):
+    """Loads the run with one file spoiled, as `eval.py` does."""
+    from bms_keras import evaluation
+    from bms_keras.workdir import Workdir
+
+    _copied(run, name, spoil)
+    evaluation.load(Workdir("run"), "best" if "best" in name else "newest")
+
+
+def resumed(run, name, spoil):
+    """Goes on with the run with one file spoiled, as `train.py` does, up to its first step."""
+    from bms_keras import training
+
+    _copied(run, name, spoil)
+    training._Run.fit = lambda run: run.model.optimizer.iterations.assign(run.config.steps)
+    training._Run.draw = training._Run.save = lambda run: None
+    training.train(fields.base("ring", "bms_vae_gan", None), "run")
+
+
+def _copied(run, name, spoil):
+    shutil.copytree(run, "run")
+    path = pathlib.Path("run") / name
+    content = path.read_bytes() if path.exists() else b""
+    path.unlink(missing_ok=True)
+    spoil(path, content)
+
+
+def cases(seed):
+    """Each file spoiled in every way, for evaluation or for training to go on."""
+    run, made = trained(), []
+    rng = random.Random(seed)
+
+    def add(title, name, spoil):
+        way = rng.choice((evaluated, resumed))
+        name = name if way is resumed or rng.random() < 0.8 else name.replace(STEP, BEST)
+        play = functools.partial(way, run, name, spoil)
+        made.append(harness.Case(f"{name}: {title} {way.__name__}", play))
+
+    def written(change, number, as_text=False):
+        def spoil(path, content):
+            content = content.decode() if as_text else content
+            path.write_bytes(change(content, random.Random(f"{seed} {number}")))
+
+        return spoil
+
+    for number, (title, change) in enumerate(checkpoints()):
+        add(title, STEP, written(change, number))
+    for number, (title, change) in enumerate(configs()):
+        add(title, "config.json", written(change, number, as_text=True))
+    for title, put in SPECIAL.items():
+        for name in (STEP, BEST, "config.json", "config_history.jsonl"):
+            for way in (evaluated, resumed):
+                spoil = lambda path, content, put=put: put(path)  # noqa: E731
+                play = functools.partial(way, run, name, spoil)
+                made.append(harness.Case(f"{name}: {title} {way.__name__}", play))
+    return made
+
+
+if __name__ == "__main__":
+    import bms_keras.evaluation
+    import bms_keras.training  # noqa: F401  (the imports that are spared)
+
+    harness.main("files", cases, __doc__)
