@@ -7,11 +7,11 @@ file's last 64 bytes are the SHA-256 of what is before them, so that no damage g
 states make equal files, byte for byte.
 """
 
+import functools
 import hashlib
 import io
 import json
 import re
-import sys
 import zipfile
 from importlib.metadata import version
 
@@ -19,29 +19,52 @@ import keras
 import numpy as np
 
 from bms_keras import cache
-from bms_keras.errors import BadInput
-from bms_keras.workdir import as_read, differences, write_atomically
+from bms_keras.errors import BadInput, optional, warn
+from bms_keras.files import sweep, write_atomically
+from bms_keras.workdir import as_read, differences
 
 SEAL = 64  # bytes: the hexadecimal digits of a SHA-256, as the comment of a zip archive
 BEST = "best.npz"
 
 
 def save(model, folder, config=None, keep=3, **notes):
-    """Writes `folder/step_N.npz`, whole or not at all, and drops all but the last `keep`.
+    """Writes `folder/step_N.npz`, whole or not at all, and drops those before the last `keep`.
 
     Args:
         model: A compiled `Game`.
         folder: A `pathlib.Path`, made where it is missing.
         config: The run's config, a `ConfigDict`, for `restore` to compare with.
-        keep: How many checkpoints stay.
+        keep: How many checkpoints stay, with this one; what cannot be read does not count.
         **notes: What else the manifest is to hold, as JSON.
 
     Raises:
         BadInput: If it cannot be written, on a full disk say; what was there stays.
     """
-    write(model, _path(folder, int(model.optimizer.iterations.numpy())), config, **notes)
-    for path in [*steps(folder)[:-keep], *folder.glob(".step_*")]:  # a killed process left these
-        path.unlink()
+    path = _path(folder, int(model.optimizer.iterations.numpy()))
+    write(model, path, config, **notes)
+    with optional("room made: old checkpoints stay"):
+        _prune(folder, path, keep)
+    sweep(folder)
+
+
+def _prune(folder, written, keep):
+    """Keeps what was just written and, newest first, as many that can be read as make `keep`."""
+    whole = 1
+    for path in reversed(steps(folder)):
+        if path == written:
+            continue
+        if whole >= keep:
+            path.unlink(missing_ok=True)
+        elif _reads(path, path.stat().st_ino, path.stat().st_mtime_ns):
+            whole += 1
+
+
+@functools.lru_cache(maxsize=64)  # of a file that stays as it is
+def _reads(path, inode, modified):
+    try:
+        return bool(read(path))
+    except BadInput:
+        return False
 
 
 def write(model, path, config=None, **notes):
@@ -62,7 +85,7 @@ def write(model, path, config=None, **notes):
 
 def steps(folder):
     """The checkpoints of a folder, oldest first."""
-    return sorted(p for p in folder.glob("step_*.npz") if re.fullmatch(r"step_\d{9}", p.stem))
+    return sorted(p for p in folder.glob("step_*.npz") if re.fullmatch("step_[0-9]{9}", p.stem))
 
 
 def step_of(path):
@@ -101,7 +124,7 @@ def restore(model, folder, config=None, which="newest"):
             refused.append(error)
             continue
         for error in refused:
-            print(f"{error}; going on from {path.name}", file=sys.stderr, flush=True)
+            warn(f"{error}; going on from {path.name}")
         for name, variable in _state(model).items():
             variable.assign(arrays[name])
         return manifest

@@ -1,14 +1,16 @@
 """The folder of a run: what lies where, and what may not be overwritten."""
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
-import pathlib
 
 from ml_collections import ConfigDict
 
-from bms_keras.errors import BadInput
+from bms_keras import files
+from bms_keras.errors import BadInput, reason, warn
+from bms_keras.files import write_atomically
 
 MAY_CHANGE = (  # when a run goes on
     "steps",
@@ -27,26 +29,29 @@ MAY_CHANGE = (  # when a run goes on
 class Workdir:
     """Paths of a run and its JSON files.
 
-    `config.json`, `checkpoints/`, `tensorboard/`, `samples/` (PNG), `metrics.jsonl`.
+    `config.json`, `checkpoints/`, `tensorboard/`, `samples/` (PNG), `metrics.jsonl`, and
+    `evaluated.json`, the last evaluation in training.
 
     Args:
         path: The folder; made on the first write.
     """
 
     def __init__(self, path):
-        self.path = pathlib.Path(path)
+        self.path = files.expanded(path, "--workdir")
         self.config_file = self.path / "config.json"
         self.checkpoints = self.path / "checkpoints"
         self.tensorboard = self.path / "tensorboard"
         self.samples = self.path / "samples"
         self.metrics_file = self.path / "metrics.jsonl"
+        self.evaluated_file = self.path / "evaluated.json"
 
     @contextlib.contextmanager
     def claimed(self, config):
         """Holds the folder for one run, which no other process may then claim.
 
-        Writes the config of a new run, or checks that it is the one that began this run. The
-        operating system lets go of the folder when the process ends, however it ends.
+        Writes the config of a new run, or checks that it is the one that began this run, and
+        removes the scratch files of a run that was killed while it wrote. The operating system lets
+        go of the folder when the process ends, however it ends.
 
         Raises:
             BadInput: If the folder holds a run of another config (the line names the fields), if
@@ -60,6 +65,9 @@ class Workdir:
         try:
             _lock(handle, self.path)
             self._write_config(config)
+            projector = self.tensorboard / "projector"
+            for folder in (self.path, self.checkpoints, self.tensorboard, projector, self.samples):
+                files.sweep(folder)
             yield
         finally:
             os.close(handle)
@@ -87,9 +95,51 @@ class Workdir:
         return ConfigDict(self._read())
 
     def log(self, record):
-        """Appends a record to `metrics.jsonl`."""
-        with self.metrics_file.open("a") as file:
-            file.write(json.dumps(record) + "\n")
+        """Appends a record to `metrics.jsonl`; says so where that cannot be done."""
+        line = f"{json.dumps(record)}\n".encode()
+        try:
+            with self.metrics_file.open("a+b", buffering=0) as file:
+                end = file.seek(0, os.SEEK_END)
+                if end and os.pread(file.fileno(), 1, end - 1) != b"\n":
+                    line = b"\n" + line  # a process was killed in the line before
+                if file.write(line) != len(line):
+                    file.truncate(end)
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            warn(f"{self.metrics_file} cannot be written: {error.strerror}")
+
+    def records(self):
+        """The records of `metrics.jsonl`, oldest first; what is none is skipped with a word."""
+        if not self.metrics_file.exists():
+            return []
+        records = []
+        for number, line in enumerate(files.read(self.metrics_file).splitlines(), 1):
+            try:
+                record = json.loads(line)
+                if not isinstance(record, dict):
+                    raise ValueError("it holds no object")
+                records.append(record)
+            except (ValueError, RecursionError) as error:
+                warn(f"{self.metrics_file}, line {number}, is skipped: {reason(error)}")
+        return records
+
+    def write_evaluation(self, step, numbers):
+        """Writes the last evaluation in training, whose checkpoint stands; see `evaluated_step`.
+
+        Args:
+            step: The checkpoint's step.
+            numbers: Dictionary of the numbers by name; `None` is one that is missing.
+        """
+        content = json.dumps({"step": step, **numbers}, indent=1)
+        write_atomically(self.evaluated_file, f"{content}\n".encode())
+
+    def evaluated_step(self):
+        """The step of the last evaluation in training that was completed, or 0."""
+        try:
+            step = json.loads(files.read(self.evaluated_file, 2**20))["step"]
+            return step if type(step) is int else 0
+        except (BadInput, ValueError, TypeError, LookupError, RecursionError):
+            return 0  # of a run that has made none, or nothing to rely on: it is made again
 
     def picture(self, name):
         """The path of a PNG in `samples/`, whose folder is made."""
@@ -111,22 +161,8 @@ def as_read(config):
     return json.loads(config.to_json())
 
 
-def write_atomically(path, data):
-    """Writes bytes to a file whole or not at all."""
-    scratch = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
-    try:
-        with scratch.open("xb") as file:  # others may read it, as the umask allows
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(scratch, path)
-        _sync(path.parent)  # else the new name may be lost with the power
-    except BaseException:
-        scratch.unlink(missing_ok=True)
-        raise
-
-
 def _lock(handle, path):
+    """Locks a folder, and says where that cannot be done."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -134,14 +170,8 @@ def _lock(handle, path):
             f"--workdir={path} is in use: another process trains in it. Wait for it to end, or "
             "choose another folder."
         ) from None
-
-
-def _sync(folder):
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    except OSError as error:
+        warn(f"--workdir={path} cannot be locked ({reason(error)}): train in it once at a time")
 
 
 def differences(old, new):

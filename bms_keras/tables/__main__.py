@@ -16,13 +16,12 @@ which has `configs/`.
 
 import json
 import os
-import pathlib
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 try:
-    from bms_keras import cli, metrics, workdir
+    from bms_keras import cli, files, metrics
     from bms_keras.tables import registry, report, runs
 except ImportError as error:
     sys.exit(f"tables: {error}")
@@ -72,7 +71,7 @@ def main():
     name, rows, names, fields = table_asked()
     for metric in names:
         metrics.get(metric)
-    folder = pathlib.Path(WORKDIR.value)
+    folder = files.expanded(WORKDIR.value, "--workdir")
     seeds = range(FIRST_SEED.value, FIRST_SEED.value + SEEDS.value)
     jobs = {
         (row.name, seed): runs.job(folder, row, fields, seed, names)
@@ -81,7 +80,7 @@ def main():
     }
     for job in jobs.values():
         job.full_config()  # what does not fit is refused before anything is trained
-    out = pathlib.Path(OUT.value or folder / f"{name}.json")
+    out = files.expanded(OUT.value or folder / f"{name}.json", "--out")
     out.parent.mkdir(parents=True, exist_ok=True)
     found = {}
     for job, record in runs.play(list(jobs.values()), JOBS.value):
@@ -90,9 +89,9 @@ def main():
         of_row = [[jobs[row.name, seed] for seed in seeds] for row in rows]
         records = [[found[job] for job in row if job in found] for row in of_row]
         kept = report.results(rows, records, table=TABLE.value, fields=fields)
-        workdir.write_atomically(out, (json.dumps(kept, indent=1) + "\n").encode())
+        files.write_atomically(out, (json.dumps(kept, indent=1) + "\n").encode())
     text = report.markdown(kept["rows"])
-    workdir.write_atomically(out.with_suffix(".md"), f"{text}\n".encode())
+    files.write_atomically(out.with_suffix(".md"), f"{text}\n".encode())
     draw(rows, jobs, seeds[0], names, out)
     print(text)
 
