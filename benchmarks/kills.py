@@ -62,7 +62,7 @@ RUNS = {  # by kind: config, method, fields, metrics to compare
         "ring",
         "bms_vae_gan",
         {
-            "steps": 2000,
+            "steps": 3000,
             "checkpoint_every": 50,
             "steps_per_execution": 10,
             "eval_every": 100,
@@ -168,8 +168,12 @@ class Run:
         self.finish(lambda: evaluation.evaluate(self.workdir, self.metrics))
         (*_, record) = (self.workdir / "metrics.jsonl").read_text().splitlines()
         folder = self.workdir / "checkpoints"
-        paths = [checkpoint.steps(folder)[-1], *folder.glob(checkpoint.BEST)]
-        return [path.read_bytes() for path in paths], seen, record
+        return {
+            "checkpoint": checkpoint.steps(folder)[-1].read_bytes(),
+            "best": [path.read_bytes() for path in folder.glob(checkpoint.BEST)],
+            "seen": seen,
+            "numbers": record,
+        }
 
     def seen(self):
         """The evaluations and the steps of the pictures that TensorBoard shows."""
@@ -245,7 +249,11 @@ def main(_):
             print(f"{kind}: without a disturbance", flush=True)
             counted = disturbed(killed, *undisturbed(whole))
             left = len(killed.scratch())
-            same = {"identical": whole.outcome() == killed.outcome(), "scratch_left": left}
+            outcomes = whole.outcome(), killed.outcome()
+            differ = [name for name in outcomes[0] if outcomes[0][name] != outcomes[1][name]]
+            if "seen" in differ:
+                print(*(outcome["seen"] for outcome in outcomes), sep="\n", flush=True)
+            same = {"identical": not differ, "differ": differ, "scratch_left": left}
             command = f"python benchmarks/kills.py --kinds={kind} --kills={KILLS.value}"
             made = {"commit": commit(), "seed": SEED.value, "command": command}
             record[kind] = counted | same | made

@@ -14,9 +14,10 @@ from bms_keras.errors import BadInput, warn
 def run(main):
     """Parses the flags and calls `main()`; exits with 1 on bad input, with 2 on bad flags."""
 
+    check_files()
+
     def parse(argv):
         try:
-            _check_files(argv[1:])
             rest = flags.FLAGS([_at_home(argument) for argument in argv])
             if rest[1:]:
                 raise flags.Error(f"unexpected arguments: {' '.join(rest[1:])}")
@@ -35,6 +36,14 @@ def run(main):
             _fail(1, error)
 
     app.run(guarded, flags_parser=parse)
+
+
+def check_files():
+    """Ends with 2 where the command line names a config or a file of flags that may never end."""
+    try:
+        _check_files(sys.argv[1:])
+    except BadInput as error:
+        _fail(2, error)
 
 
 def _check_files(arguments, seen=()):

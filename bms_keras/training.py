@@ -160,7 +160,7 @@ class _Run:
 
     def say(self, line):
         if several.is_first():
-            print(one_line(line))
+            print(one_line(line), flush=True)
 
     def save(self):
         if several.is_first():

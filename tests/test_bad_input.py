@@ -49,9 +49,9 @@ CASES = {
     "another config": (RUN, "train.py", [GRID, "--config.seed=1"], "seed: 0 there, 1 now"),
     "a workdir that is a file": ("@/text.png", "train.py", [GRID, *QUICK], "cannot be used: "),
     "a workdir elsewhere": (
-        "gs://a/b",
+        NEW,
         "train.py",
-        [GRID, *QUICK],
+        [GRID, *QUICK, "--workdir=gs://a/b"],
         "--workdir must be a path of this",
     ),
     "a workdir with NUL": (NEW, "train.py", [GRID, "--flagfile=@/nul"], "without NUL. Received: "),
