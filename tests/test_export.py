@@ -261,12 +261,12 @@ def test_a_file_in_its_place_is_refused(served, tmp_path):
 def test_a_full_disk_is_one_line_and_leaves_nothing(served, tmp_path, monkeypatch):
     import tensorflow as tf
 
-    def full(archive, path, **kwargs):
+    def full(model, path, *args, **kwargs):
         (pathlib.Path(path) / "saved_model.pb").touch()
         message = "variables/variables.data; No space left on device\nand more"
         raise tf.errors.ResourceExhaustedError(None, None, message)
 
-    monkeypatch.setattr(keras.export.ExportArchive, "write_out", full)
+    monkeypatch.setattr(tf.saved_model, "save", full)
     with pytest.raises(BadInput) as error:
         served["bms_vae_gan", "points"].model.export_saved_model(tmp_path / "a" / "b")
     assert str(error.value) == (
