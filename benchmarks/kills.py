@@ -62,9 +62,10 @@ RUNS = {  # by kind: config, method, fields, metrics to compare
         "ring",
         "bms_vae_gan",
         {
-            "steps": 3000,
+            "steps": 2400,
             "checkpoint_every": 50,
             "steps_per_execution": 10,
+            "jit_compile": "auto",  # XLA would take most of the time of a start on TensorFlow
             "eval_every": 100,
             "eval_metrics": ("modes",),
             "best_by": "min:sliced_wasserstein",

@@ -74,7 +74,7 @@ def _at_home(argument):
 
 def _fail(status, error):
     text = str(error).strip() or type(error).__name__
-    if not isinstance(error, (BadInput, OSError)):
+    if not isinstance(error, BadInput):
         # ml_collections hands on what went wrong in a config file as lines; the last says it.
         text = text.splitlines()[-1].strip().removeprefix("bms_keras.errors.BadInput: ")
     warn(f"{os.path.basename(sys.argv[0])}: {text}")
