@@ -81,6 +81,11 @@ class _Run:
     def step(self):
         return int(self.model.optimizer.iterations.numpy())
 
+    @property
+    def evaluating(self):
+        """Steps between evaluations; 0 for none."""
+        return self.config.eval_every if self.config.eval_metrics else 0
+
     def to_the_end(self):
         config = self.config
         self.restore()
@@ -100,7 +105,7 @@ class _Run:
 
         What acts after `Checkpoint` finds the logs that it found then: they are part of the state.
         """
-        every = self.config.eval_every if self.config.eval_metrics else 0
+        every = self.evaluating
         if every and self.step % every == 0 and self.workdir.evaluated_step() < self.step:
             self.say(f"the evaluation at step {self.step} is made up for")
             acting = keras.callbacks.CallbackList(several.apart(self.showing()), model=self.model)
@@ -152,7 +157,7 @@ class _Run:
             callbacks.SampleGrid(self.data, folder, now_and_then),
             callbacks.Selection(self.data, folder, now_and_then),
             callbacks.Projector(self.data, folder, now_and_then),
-            callbacks.Evaluated(self.workdir.write_evaluation, self.numbers, every),
+            callbacks.Evaluated(self.workdir.write_evaluation, self.numbers, self.evaluating),
         ]
 
     def measure(self, name):
