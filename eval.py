@@ -10,6 +10,7 @@ with `--web_dir` as a web page that needs no server. `--metrics=` measures nothi
 
 import json
 import os
+import re
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -40,14 +41,14 @@ PROTOCOL = {  # each in place of the config's; see bms_keras.metrics.Protocol
 flags.mark_flag_as_required("workdir")
 flags.register_validator(
     "checkpoint",
-    lambda which: which in ("newest", "best") or which.isdigit(),
+    lambda which: which in ("newest", "best") or re.fullmatch("[0-9]{1,9}", which),
     "must be 'newest', 'best' or a step",
 )
 
 
 def main():
     given = {n: flag.value for n, flag in (EXPORTS | PROTOCOL).items() if flag.value is not None}
-    which = int(CHECKPOINT.value) if CHECKPOINT.value.isdigit() else CHECKPOINT.value
+    which = CHECKPOINT.value if CHECKPOINT.value in ("newest", "best") else int(CHECKPOINT.value)
     record = evaluation.evaluate(WORKDIR.value, METRICS.value, COMPARE.value, which, **given)
     print(json.dumps(record))
 

@@ -2,13 +2,15 @@
 
     python benchmarks/kills.py --kills=30 --fashion=fashion_mnist.npz --out=results/kills.json
     KERAS_BACKEND=jax python benchmarks/kills.py --kills=30 --fashion=fashion_mnist.npz
+    python benchmarks/kills.py --kinds=ring --kills=20 --out=results/kills.json
 
 A run of each kind is trained once without a disturbance, and once while it is killed (SIGKILL) and
 started again; then to its end. Both must end in the same checkpoint file, byte for byte (weights,
-optimizers, seeds, averages, logs), and in the same numbers of `eval.py`. A run is a process of its
-own, forked from this one to spare the imports. The last line is a JSON object: for each kind how
-many kills there were, in how many the process was writing a checkpoint, how many steps were
-repeated, and whether all was `identical`.
+optimizers, seeds, averages, logs), in the same best one, with the same evaluations and pictures on
+the way, and in the same numbers of `eval.py`. A run is a process of its own, forked from this one
+to spare the imports. The last line is a JSON object: for each kind how many kills there were, in
+how many the process was writing a checkpoint, how many evaluations were cut off and made up for,
+how many steps were repeated, whether all was `identical`, and how many scratch files were left.
 """
 
 import importlib
@@ -25,13 +27,17 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 from absl import app, flags
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from bms_keras import checkpoint, evaluation, training
+from bms_keras.tables.report import commit
 
 ROOT = pathlib.Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))  # configs/ is no package to install
 
-KINDS = flags.DEFINE_list("kinds", ["grid", "fashion_mnist", "began"], "Which runs; also 'tiny'.")
+KINDS = flags.DEFINE_list(
+    "kinds", ["grid", "fashion_mnist", "began"], "Which runs; also 'ring', 'tiny'."
+)
 KILLS = flags.DEFINE_integer("kills", 30, "Kills of each run, at least.")
 FASHION = flags.DEFINE_string("fashion", None, "An .npz of Fashion-MNIST.")
 SEED = flags.DEFINE_integer("seed", 0, "Of the moments of the kills.")
@@ -50,6 +56,20 @@ RUNS = {  # by kind: config, method, fields, metrics to compare
         "grid",
         "bms_vae_gan",
         {"steps": 3000, "checkpoint_every": 50, "steps_per_execution": 10, "eval_every": 500},
+        ("modes", "latent"),
+    ),
+    "ring": (
+        "ring",
+        "bms_vae_gan",
+        {
+            "steps": 2400,
+            "checkpoint_every": 50,
+            "steps_per_execution": 10,
+            "jit_compile": "auto",  # XLA would take most of the time of a start on TensorFlow
+            "eval_every": 100,
+            "eval_metrics": ("modes",),
+            "best_by": "min:sliced_wasserstein",
+        },
         ("modes", "latent"),
     ),
     "fashion_mnist": ("fashion_mnist", "bms_vae_gan", {"steps": 800, **_IMAGES}, ("latent",)),
@@ -144,10 +164,29 @@ class Run:
         return int(self.counter.read_text() or 0) if self.counter.exists() else 0
 
     def outcome(self):
-        """The last checkpoint's bytes, and what `eval.py` says."""
+        """The last and the best checkpoint's bytes, what was shown, and what `eval.py` says."""
+        seen = self.seen()
         self.finish(lambda: evaluation.evaluate(self.workdir, self.metrics))
         (*_, record) = (self.workdir / "metrics.jsonl").read_text().splitlines()
-        return checkpoint.steps(self.workdir / "checkpoints")[-1].read_bytes(), record
+        folder = self.workdir / "checkpoints"
+        return {
+            "checkpoint": checkpoint.steps(folder)[-1].read_bytes(),
+            "best": [path.read_bytes() for path in folder.glob(checkpoint.BEST)],
+            "seen": seen,
+            "numbers": record,
+        }
+
+    def seen(self):
+        """The evaluations and the steps of the pictures that TensorBoard shows."""
+        events = EventAccumulator(str(self.workdir / "tensorboard"), {"images": 0, "scalars": 0})
+        tags = events.Reload().Tags()
+        numbers = [tag for tag in tags["scalars"] if tag.startswith("eval/")]
+        scalars = {tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in numbers}
+        return scalars | {tag: [e.step for e in events.Images(tag)] for tag in tags["images"]}
+
+    def scratch(self):
+        """Files that a process left in the middle of a write."""
+        return [path for path in self.workdir.rglob(".*") if path.is_file()]
 
 
 def ended(process):
@@ -193,7 +232,14 @@ def disturbed(run, first, interval):
         writing += run.writing
         print(f"kill {kills} at step {run.reached}, saved {run.newest} of {steps}", flush=True)
     run.finish(run.train)
-    return {"kills": kills, "while_writing": writing, "steps_repeated": repeated, "steps": steps}
+    made_up = run.log.read_text().count("is made up for")
+    return {
+        "kills": kills,
+        "while_writing": writing,
+        "evaluations_made_up": made_up,
+        "steps_repeated": repeated,
+        "steps": steps,
+    }
 
 
 def main(_):
@@ -203,14 +249,20 @@ def main(_):
             whole, killed = (Run(kind, f"{folder}/{name}") for name in ("whole", "killed"))
             print(f"{kind}: without a disturbance", flush=True)
             counted = disturbed(killed, *undisturbed(whole))
-            (state, numbers), (other_state, other_numbers) = whole.outcome(), killed.outcome()
-            same = {"identical": state == other_state and numbers == other_numbers}
-            record[kind] = counted | same
+            left = len(killed.scratch())
+            outcomes = whole.outcome(), killed.outcome()
+            differ = [name for name in outcomes[0] if outcomes[0][name] != outcomes[1][name]]
+            if "seen" in differ:
+                print(*(outcome["seen"] for outcome in outcomes), sep="\n", flush=True)
+            same = {"identical": not differ, "differ": differ, "scratch_left": left}
+            command = f"python benchmarks/kills.py --kinds={kind} --kills={KILLS.value}"
+            made = {"commit": commit(), "seed": SEED.value, "command": command}
+            record[kind] = counted | same | made
             print(f"{kind}: {record[kind]}", flush=True)
     if OUT.value:
         out = pathlib.Path(OUT.value)
         results = json.loads(out.read_text()) if out.exists() else {}
-        results[record["backend"]] = record
+        results[record["backend"]] = results.get(record["backend"], {}) | record
         out.write_text(json.dumps(results, indent=1) + "\n")
     print(json.dumps(record))
 

@@ -4,16 +4,15 @@ All of it is written without TensorFlow, on both backends.
 """
 
 import json
-import time
 
 import numpy as np
 from PIL import Image
 from tensorboard.compat.proto.graph_pb2 import GraphDef
 from tensorboard.plugins.graph.keras_util import keras_model_to_graph_def
-from tensorboardX import FileWriter
 from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.summary import custom_scalars, hparams, scalar
 
+from bms_keras import events, pictures
 from bms_keras.config import may_change
 from bms_keras.files import write_atomically
 from bms_keras.game import GRADIENT_NORM
@@ -59,16 +58,7 @@ def evaluated(folder, numbers, step):
     """
     known = {name: value for name, value in numbers.items() if value is not None}
     summaries = [scalar(f"evaluated/{name}", value) for name, value in known.items()]
-    _write(folder, summaries, step, f"{moment()}.evaluated")
-
-
-def moment():
-    """A suffix for event files, which sorts as they are begun, whichever process begins them.
-
-    tensorboardX names files by the second, and TensorBoard reads them in the order of their names:
-    an evaluation that came before the training it follows would be taken for what was lost.
-    """
-    return f".{time.time_ns()}"
+    _write(folder, summaries, step, f"{events.moment()}.evaluated")
 
 
 def hyperparameters(config):
@@ -144,7 +134,7 @@ def project(folder, latents, labels, thumbnails=None):
 """
     if thumbnails is not None:
         picture, (height, width) = sprite(thumbnails)
-        Image.fromarray(picture).save(place / "sprite.png")
+        pictures.write(place / "sprite.png", picture)
         config += f"""  sprite {{
     image_path: "{PROJECTOR}/sprite.png"
     single_image_dim: {width}
@@ -174,11 +164,11 @@ def sprite(images):
     return cells.reshape(side, side, h, w, 3).swapaxes(1, 2).reshape(side * h, side * w, 3), (h, w)
 
 
-def _write(folder, summaries, step, suffix, *events):
-    writer = FileWriter(str(folder), filename_suffix=suffix)
-    for event in (*(Event(summary=summary) for summary in summaries), *events):
-        writer.add_event(event, step)
-    writer.close()
+def _write(folder, summaries, step, suffix, *more):
+    file = events.EventFile(folder, suffix)
+    for event in (*summaries, *more):
+        file.add(event, step)
+    file.close()
 
 
 def _flat(fields, prefix=""):

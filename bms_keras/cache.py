@@ -8,6 +8,7 @@ import zlib
 
 import numpy as np
 
+from bms_keras import files
 from bms_keras.errors import BadInput
 from bms_keras.files import write_atomically
 
@@ -21,7 +22,7 @@ def folder():
     `$BMS_KERAS_CACHE`, else `$XDG_CACHE_HOME/bms_keras`, else `~/.cache/bms_keras`.
     """
     if own := os.environ.get("BMS_KERAS_CACHE"):
-        return pathlib.Path(own)
+        return files.expanded(own, "BMS_KERAS_CACHE")
     shared = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
     return pathlib.Path(shared) / "bms_keras"
 

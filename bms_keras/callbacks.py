@@ -8,63 +8,15 @@ import time
 
 import keras
 import numpy as np
-from tensorboardX import SummaryWriter
+from tensorboardX.summary import histogram_raw, image, scalar
 
 from bms_keras import board, checkpoint, pictures, watching
-from bms_keras.errors import BadInput, NotFinite
+from bms_keras.errors import BadInput, NotFinite, warn
 from bms_keras.interruption import Interrupted
-
-_WRITERS = {}
-
-
-class _EverySteps(keras.callbacks.Callback):
-    """Calls `act(step, logs)` at the end of an epoch whose step is a multiple of `every`.
-
-    Args:
-        every: Steps; 1 for each epoch, 0 for never.
-    """
-
-    def __init__(self, every=1):
-        super().__init__()
-        self.every = every
-
-    def on_epoch_end(self, epoch, logs=None):
-        step = int(self.model.optimizer.iterations.numpy())
-        if self.every and step % self.every == 0:
-            self.act(step, {} if logs is None else logs)
+from bms_keras.periodic import EverySteps, ToTensorBoard
 
 
-class _ToTensorBoard(_EverySteps):
-    """Writes to TensorBoard's event files. Callbacks of one folder share one file.
-
-    Args:
-        folder: Where the event files go.
-        every: See `_EverySteps`.
-    """
-
-    def __init__(self, folder, every=1):
-        super().__init__(every)
-        self.folder = str(folder)
-
-    def writer(self, step):
-        """The folder's writer; one that is new hides what a lost run wrote from this step on."""
-        if self.folder not in _WRITERS:
-            _WRITERS[self.folder] = SummaryWriter(
-                self.folder, purge_step=step, flush_secs=10, filename_suffix=board.moment()
-            )
-        return _WRITERS[self.folder]
-
-    def on_train_end(self, logs=None):
-        close(self.folder)
-
-
-def close(folder):
-    """Closes the event file of a folder, if one is open; `fit` does so where it ends well."""
-    if str(folder) in _WRITERS:
-        _WRITERS.pop(str(folder)).close()  # `flush` would not wait for the writer's queue
-
-
-class Scalars(_ToTensorBoard):
+class Scalars(ToTensorBoard):
     """Writes the logs of each epoch as TensorBoard scalars. Needs no TensorFlow.
 
     Args:
@@ -72,11 +24,10 @@ class Scalars(_ToTensorBoard):
     """
 
     def act(self, step, logs):
-        for name, value in logs.items():
-            self.writer(step).add_scalar(name, value, step)
+        self.write(step, *(scalar(name, value) for name, value in logs.items()))
 
 
-class Vitals(_ToTensorBoard):
+class Vitals(ToTensorBoard):
     """Writes at each epoch's end how fast the game is played, at which rates, and each sigma.
 
     As steps_per_second (of the epoch's training, without what callbacks do at its end; the first
@@ -90,6 +41,8 @@ class Vitals(_ToTensorBoard):
     >>> model.fit(dataset, epochs=10, callbacks=[Vitals("tensorboard")])
     """
 
+    steps = 0
+
     def on_epoch_begin(self, epoch, logs=None):
         self.began = time.perf_counter()
 
@@ -97,18 +50,19 @@ class Vitals(_ToTensorBoard):
         self.steps, self.ended = batch + 1, time.perf_counter()
 
     def act(self, step, logs):
-        numbers = {"steps_per_second": self.steps / (self.ended - self.began)}
-        numbers |= watching.learning_rates(self.model) | watching.sigmas(self.model)
-        for name, value in numbers.items():
-            self.writer(step).add_scalar(name, value, step)
+        numbers = watching.learning_rates(self.model) | watching.sigmas(self.model)
+        if self.steps:  # none, where a run goes on with what was due at its checkpoint
+            numbers["steps_per_second"] = self.steps / (self.ended - self.began)
+        self.write(step, *(scalar(name, value) for name, value in numbers.items()))
 
 
-class Checkpoint(_EverySteps):
+class Checkpoint(EverySteps):
     """Saves the whole state of the game.
 
     Args:
         save: Function without arguments that does; see `bms_keras.checkpoint.save`.
         every: Steps between checkpoints, a multiple of the epoch's length.
+        last: The last step, which is saved in any case.
 
     Example:
 
@@ -116,16 +70,18 @@ class Checkpoint(_EverySteps):
     >>> Checkpoint(lambda: bms_keras.checkpoint.save(model, folder), every=1000)
     """
 
-    def __init__(self, save, every=1):
-        super().__init__(every)
+    def __init__(self, save, every=1, last=None):
+        super().__init__(every, last)
         self.save = save
 
     def act(self, step, logs):
         self.save()
 
 
-class Best(_EverySteps):
+class Best(EverySteps):
     """Keeps the checkpoint that is best by a number in the logs, as `best.npz`.
+
+    While the number is undefined, as the modes' KL is of samples without quality, it waits.
 
     Args:
         folder: A `pathlib.Path`.
@@ -141,20 +97,23 @@ class Best(_EverySteps):
         self.best = None  # the best so far, once it is known
 
     def act(self, step, logs):
-        measured = {name[5:]: value for name, value in logs.items() if name.startswith("eval/")}
-        if not self.name or not measured:
+        value = logs.get(f"eval/{self.name}")
+        if value is None:
             return
-        if measured.get(self.name) is None:
-            raise BadInput(
-                f"config.best_by must name a number that config.eval_metrics measures, one of "
-                f"{', '.join(measured)}. Received: {self.name!r}"
-            )
-        value, sign = measured[self.name], {"max": 1, "min": -1}[self.best_is]
         if self.best is None and self.path.exists():  # of the run that this one goes on with
-            self.best = checkpoint.read(self.path)[0].get(self.name)
+            self.best = self._before()
+        sign = {"max": 1, "min": -1}[self.best_is]
         if self.best is None or sign * value > sign * self.best:
             checkpoint.write(self.model, self.path, self.config, **{self.name: value})
             self.best = value
+
+    def _before(self):
+        try:
+            best = checkpoint.read(self.path)[0].get(self.name)
+        except BadInput as error:
+            warn(f"{error}; the next that is measured takes its place")
+            return None
+        return best if type(best) in (int, float) else None
 
 
 class Guard(keras.callbacks.Callback):
@@ -208,7 +167,7 @@ class StopWhenAsked(keras.callbacks.Callback):
             raise Interrupted
 
 
-class SampleGrid(_ToTensorBoard):
+class SampleGrid(ToTensorBoard):
     """Draws samples into TensorBoard: a grid of images, or 2D points over the true modes.
 
     Args:
@@ -222,11 +181,11 @@ class SampleGrid(_ToTensorBoard):
         self.data = data
 
     def act(self, step, logs):
-        for name, picture in pictures.while_training(self.model, self.data).items():
-            self.writer(step).add_image(name, picture, step, dataformats="HWC")
+        drawn = pictures.while_training(self.model, self.data)
+        self.write(step, *(image(name, each, dataformats="HWC") for name, each in drawn.items()))
 
 
-class Selection(_ToTensorBoard):
+class Selection(ToTensorBoard):
     """Writes what D_I says of held-out data, and how often each of the T samples is selected.
 
     As log_D/real, log_D/posterior and log_D/prior; as histograms selected/best and
@@ -250,17 +209,15 @@ class Selection(_ToTensorBoard):
         points = self.data.points(max(1, min(200, self.decoded // samples)))
         scores, shares = watching.selection(self.model, points, seed=step)
         scores |= {f"{name}_evenness": watching.evenness(each) for name, each in shares.items()}
-        for name, value in scores.items():
-            self.writer(step).add_scalar(name, value, step)
+        self.write(step, *(scalar(name, value) for name, value in scores.items()))
+        i = np.arange(1, samples + 1)
         for name, each in shares.items():
-            i = np.arange(1, samples + 1)
             sums = (1.0, each @ i, each @ i**2)  # of the weights, of i and of its square
-            self.writer(step).add_histogram_raw(
-                name, 0.5, samples + 0.5, *sums, list(i + 0.5), list(each), step
-            )
+            bars = histogram_raw(name, 0.5, samples + 0.5, *sums, list(i + 0.5), list(each))
+            self.write(step, bars)
 
 
-class Projector(_ToTensorBoard):
+class Projector(ToTensorBoard):
     """Writes the latents of held-out data, with their pictures, for TensorBoard's Projector.
 
     The last ones take the place of those before. A method without a recognition network has none.
@@ -280,20 +237,48 @@ class Projector(_ToTensorBoard):
             board.project(pathlib.Path(self.folder), *watching.latents(self.model, self.data))
 
 
-class Evaluate(_EverySteps):
+class Evaluate(EverySteps):
     """Measures the model during training and adds the numbers to the logs, as eval/NAME.
 
-    Callbacks after it find them there: `Scalars`, `Best`, Keras's own `ModelCheckpoint`.
+    Callbacks after it find them there: `Scalars`, `Best`, Keras's own `ModelCheckpoint`. What is
+    undefined is left out; where measuring fails, training goes on.
 
     Args:
         measure: Function without arguments that returns a dictionary of numbers.
         every: Steps between measurements.
+        title: What is measured, for the line that says why it could not be.
     """
 
-    def __init__(self, measure, every=1):
+    essential = False
+
+    def __init__(self, measure, every=1, title="Evaluate"):
         super().__init__(every)
         self.measure = measure
+        self.title = title
 
     def act(self, step, logs):
-        measured = self.measure().items()
-        logs |= {f"eval/{name}": value for name, value in measured if value is not None}
+        measured = {name: v for name, v in self.measure().items() if v is not None}
+        finite = {name: v for name, v in measured.items() if np.isfinite(v)}
+        logs |= {f"eval/{name}": value for name, value in finite.items()}
+        if wrong := sorted(measured.keys() - finite):
+            raise BadInput(f"{' and '.join(wrong)} must be finite")
+
+
+class Evaluated(EverySteps):
+    """Writes down that an evaluation is complete: the last of those that act after `Evaluate`.
+
+    Args:
+        write: Function of a step and a dictionary of numbers by name.
+        names: The names of all numbers; what is not in the logs is `None`.
+        every: Steps between measurements.
+    """
+
+    essential = False
+
+    def __init__(self, write, names, every=1):
+        super().__init__(every)
+        self.write = write
+        self.names = names
+
+    def act(self, step, logs):
+        self.write(step, {name: logs.get(f"eval/{name}") for name in self.names})

@@ -11,12 +11,12 @@ against its own size before memory is taken, and against the model before anythi
 Rates are the config's, which may change, and not a checkpoint's.
 """
 
+import functools
 import hashlib
 import io
 import json
 import math
 import re
-import sys
 import zipfile
 
 import keras
@@ -24,7 +24,7 @@ import numpy as np
 
 from bms_keras import fields, files
 from bms_keras.config import differences
-from bms_keras.errors import BadInput, NotFinite, first_line
+from bms_keras.errors import BadInput, NotFinite, first_line, optional, warn
 from bms_keras.fields import Field
 from bms_keras.version import versions
 from bms_keras.workdir import as_read
@@ -40,22 +40,44 @@ OVERHEAD = 2**20, 2**10  # bytes that a file may have beside its arrays: in all,
 
 
 def save(model, folder, config=None, keep=3, **notes):
-    """Writes `folder/step_N.npz`, whole or not at all, and drops all but the last `keep`.
+    """Writes `folder/step_N.npz`, whole or not at all, and drops those before the last `keep`.
 
     Args:
         model: A compiled `Game`.
         folder: A `pathlib.Path`, made where it is missing.
         config: The run's config, a `ConfigDict`, for `restore` to compare with.
-        keep: How many checkpoints stay.
+        keep: How many checkpoints stay, with this one; what cannot be read does not count.
         **notes: What else the manifest is to hold, as JSON.
 
     Raises:
         BadInput: If it cannot be written, on a full disk say; what was there stays.
         NotFinite: If a weight or an optimizer's state is not finite; nothing is written then.
     """
-    write(model, _path(folder, int(model.optimizer.iterations.numpy())), config, **notes)
-    for path in [*steps(folder)[:-keep], *folder.glob(".step_*")]:  # a killed process left these
-        path.unlink()
+    path = _path(folder, int(model.optimizer.iterations.numpy()))
+    write(model, path, config, **notes)
+    with optional("room made: old checkpoints stay"):
+        _prune(folder, path, keep)
+    files.sweep(folder)
+
+
+def _prune(folder, written, keep):
+    """Keeps what was just written and, newest first, as many that can be read as make `keep`."""
+    whole = 1
+    for path in reversed(steps(folder)):
+        if path == written:
+            continue
+        if whole >= keep:
+            path.unlink(missing_ok=True)
+        elif _reads(path, path.stat().st_ino, path.stat().st_mtime_ns):
+            whole += 1
+
+
+@functools.lru_cache(maxsize=64)  # of a file that stays as it is
+def _reads(path, inode, modified):
+    try:
+        return bool(read(path))
+    except BadInput:
+        return False
 
 
 def write(model, path, config=None, **notes):
@@ -93,7 +115,7 @@ def check_finite(model):
 
 def steps(folder):
     """The checkpoints of a folder, oldest first."""
-    return sorted(p for p in folder.glob("step_*.npz") if re.fullmatch(r"step_\d{9}", p.stem))
+    return sorted(p for p in folder.glob("step_*.npz") if re.fullmatch("step_[0-9]{9}", p.stem))
 
 
 def step_of(path):
@@ -134,7 +156,7 @@ def restore(model, folder, config=None, which="newest"):
             refused.append(error)
             continue
         for error in refused:
-            print(f"{error}; going on from {path.name}", file=sys.stderr, flush=True)
+            warn(f"{error}; going on from {path.name}")
         for name, variable in variables.items():
             if config is None or not _is_rate(name, variable):
                 variable.assign(arrays[name])
@@ -155,7 +177,7 @@ def read(path, largest=2**40):
         BadInput: If the file is missing, cut short or damaged, or if it is no checkpoint.
     """
     try:
-        content = files.read(path, largest)
+        content = files.content(path, largest)
         seal = hashlib.sha256(memoryview(content)[:-SEAL]).hexdigest().encode()
         if content[-SEAL:] != seal:
             raise ValueError("its checksum is wrong: it was cut short or damaged")

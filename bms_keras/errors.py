@@ -1,6 +1,8 @@
-"""Errors that a user can mend."""
+"""Errors that a user can mend, and how they and warnings are said: in one line."""
 
+import contextlib
 import reprlib
+import sys
 
 
 class BadInput(ValueError):
@@ -9,6 +11,46 @@ class BadInput(ValueError):
 
 class NotFinite(BadInput):
     """Training came to a number that is not finite."""
+
+
+def one_line(text):
+    """A text whose line breaks and control characters, as names of files may hold, are escaped.
+
+    Example:
+
+    >>> one_line("a\\nb")
+    'a\\\\nb'
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
+
+
+def reason(error):
+    """Why something failed: the operating system's words, or the first line of the error's."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if isinstance(error, BadInput):
+        return str(error)
+    first = (str(error).strip().splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
+def warn(text):
+    """Says a line on standard error, if that can be written."""
+    with contextlib.suppress(OSError):
+        print(one_line(text), file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def optional(what):
+    """Lets a `with` block fail that nothing depends on: says so, and goes on.
+
+    Args:
+        what: What is not to be had then.
+    """
+    try:
+        yield
+    except Exception as error:  # what fails in showing a model is anybody's guess
+        warn(f"no {what}: {reason(error)}")
 
 
 def lookup(table, name, field):

@@ -13,9 +13,10 @@ The signatures, for data of shape `data_shape` and latents of L dimensions. Imag
 | reconstruct (with R) | images float32, samples int32, seed int64 | images, distance float32 (b,) |
 | score (with a D_I that puts out one number) | images float32 | log_ratio float32 (b,): log D_I |
 
-`reconstruct` gives the best of `samples` and its distance. The averages of R and G serve, where
-there are any. Networks compute in the precision of training, as `model.sample` does; what goes in
-and comes out is float32.
+`sample` draws at most `most_samples(model)` at once, which `metadata.json` holds: the numbers of a
+request, data or latents, are at most 2^26. So are those of `reconstruct`, which gives the best of
+`samples` and its distance. The averages of R and G serve, where there are any. Networks compute in
+the precision of training, as `model.sample` does; what goes in and comes out is float32.
 """
 
 import contextlib
@@ -24,6 +25,7 @@ import json
 import math
 import os
 import pathlib
+import re
 import shutil
 import sys
 import tempfile
@@ -31,15 +33,16 @@ import tempfile
 import keras
 from keras import ops
 
-from bms_keras import objectives
+from bms_keras import files, objectives
 from bms_keras.backends import standard_normal
 from bms_keras.elsewhere import run_on_tensorflow
-from bms_keras.errors import BadInput
+from bms_keras.errors import BadInput, reason
 from bms_keras.methods.autoencoding import best_of, tiled
 from bms_keras.version import versions
 
 VERSIONS = "versions.json"  # on its way to metadata.json
 CHUNK = 500, 2**20  # samples, or numbers if that is more, decoded at a time: bounds the memory
+MOST_NUMBERS = 2**26  # that a request may ask for: 256 MiB of float32
 
 
 def export_saved_model(model, folder, **metadata):
@@ -58,22 +61,23 @@ def export_saved_model(model, folder, **metadata):
     Raises:
         BadInput: If the folder cannot be written, or if TensorFlow is missing or fails.
     """
-    folder = pathlib.Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        scratch = pathlib.Path(tempfile.mkdtemp(dir=folder, prefix=".version."))
-    except OSError as error:
-        raise BadInput(f"{folder} cannot be written: {error.strerror}") from None
-    try:
+    folder = files.expanded(folder, "--export_dir")
+    with files.new_folder(folder), _scratch(folder) as scratch:
         write = _write if keras.backend.backend() == "tensorflow" else _write_elsewhere
         write(model, scratch)
         about = _metadata(model, json.loads((scratch / VERSIONS).read_text()), metadata)
         (scratch / VERSIONS).unlink()
         (scratch / "metadata.json").write_text(json.dumps(about, indent=2))
-        scratch.chmod(0o755)  # of a scratch folder 0o700, which a server may not read
         return _as_next_version(scratch, folder)
-    except OSError as error:
-        raise BadInput(f"{folder} cannot be written: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def _scratch(folder):
+    """A new folder in a folder, which is removed unless it gets another name."""
+    scratch = pathlib.Path(tempfile.mkdtemp(dir=folder, prefix=".version."))
+    try:
+        scratch.chmod(0o755)  # of a scratch folder 0o700, which a server may not read
+        yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -84,6 +88,7 @@ def _metadata(model, by, more):
     step = int(model.optimizer.iterations.numpy()) if getattr(model, "optimizer", None) else None
     return {
         "class": type(model).__name__,
+        "most_samples": most_samples(model),
         "step": step,
         "latent_dim": model.latent_dim,
         "data_shape": model.data_shape,
@@ -98,7 +103,8 @@ def _metadata(model, by, more):
 def _as_next_version(scratch, folder):
     """Gives a finished folder the next number; another process may take it first."""
     while True:
-        taken = [int(path.name) for path in folder.iterdir() if path.name.isdigit()]
+        names = [path.name for path in folder.iterdir()]
+        taken = [int(name) for name in names if re.fullmatch("[0-9]{1,18}", name)]
         path = folder / str(max(taken, default=0) + 1)
         with contextlib.suppress(FileExistsError):
             path.mkdir()  # claims the number
@@ -115,13 +121,19 @@ def _write_elsewhere(model, path):
 
 
 def _write(model, path):
+    import tensorflow as tf
+
     archive = keras.export.ExportArchive()
     used = {*model.networks, *model.averages}
     for name in used:
         archive.track(model.serving(name))
     for name, (function, inputs) in signatures(model).items():
         archive.add_endpoint(name, function, inputs)
-    archive.write_out(str(path), verbose=False)
+    try:
+        archive.write_out(str(path), verbose=False)
+    except tf.errors.OpError as error:  # a full disk, say, of which TensorFlow tells at length
+        folder = pathlib.Path(path).parent
+        raise BadInput(f"{folder} cannot be written: {reason(error)}") from None
     by = versions("bms_keras", "keras", "tensorflow")  # known where TensorFlow is
     (pathlib.Path(path) / VERSIONS).write_text(json.dumps(by))
 
@@ -177,6 +189,11 @@ def signatures(model):
     }
 
 
+def most_samples(model):
+    """How many samples of a model the SavedModel draws for a request, at most."""
+    return max(1, MOST_NUMBERS // max(math.prod(model.data_shape), model.latent_dim))
+
+
 class _Served:
     """What `Game` and `Autoencoding` do outside training, as functions of tensors."""
 
@@ -192,11 +209,19 @@ class _Served:
     def sample(self, n, seed):
         import tensorflow as tf
 
-        z = standard_normal((n, self.model.latent_dim), seed)
+        with tf.control_dependencies([self.bounded(n, "n")]):
+            z = standard_normal((tf.identity(n), self.model.latent_dim), seed)
         samples, numbers = CHUNK
         size = max(samples, numbers // math.prod(self.model.data_shape))
         x = tf.cond(n > size, lambda: self.decode_in_chunks(z, size), lambda: self.decode(z))
         return tf.ensure_shape(x, (None, *self.model.data_shape))
+
+    def bounded(self, count, name):
+        import tensorflow as tf
+
+        most = most_samples(self.model)
+        message = f"{name} must be at most {most}"
+        return tf.debugging.assert_less_equal(count, tf.cast(most, count.dtype), message)
 
     def decode_in_chunks(self, z, size):
         import tensorflow as tf
@@ -221,7 +246,9 @@ class _Served:
     def reconstruct(self, x, samples, seed):
         import tensorflow as tf
 
-        with tf.control_dependencies([tf.debugging.assert_positive(samples, "samples")]):
+        count = tf.cast(samples, "int64") * ops.cast(ops.shape(x)[0], "int64")
+        positive = tf.debugging.assert_positive(samples, "samples")
+        with tf.control_dependencies([positive, self.bounded(count, "samples")]):
             shape = (tf.identity(samples), ops.shape(x)[0], self.model.latent_dim)
         encoded = self.encode(x)
         parameters = ops.concatenate([encoded["mean"], encoded["log_variance"]], -1)
@@ -248,7 +275,10 @@ def _main(saved, path, module):
         model = keras.saving.load_model(saved, compile=False)
     except (TypeError, ValueError) as error:  # of a class that is not registered with Keras
         sys.exit(f"the model cannot be read by TensorFlow: {str(error).splitlines()[0]}")
-    _write(model, path)
+    try:
+        _write(model, path)
+    except BadInput as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import keras
 from bms_keras import objectives
 from bms_keras.elsewhere import run_on_tensorflow
 from bms_keras.errors import BadInput
-from bms_keras.files import write_atomically
+from bms_keras.files import expanded, new_folder, write_atomically
 
 NEEDED = ("tensorflow", "tf2onnx", "onnx")
 NAMES = {  # of each network's input and outputs
@@ -64,10 +64,9 @@ def export(model, folder):
     >>> session = onnxruntime.InferenceSession("serving/recognition.onnx")
     >>> mean, log_variance = session.run(["mean", "log_variance"], {"x": x})
     """
-    folder = pathlib.Path(folder)
+    folder = expanded(folder, "--onnx_dir")
     refuse_existing(folder, files(model))
-    for name, content in converted(model).items():
-        write_new(folder / f"{name}.onnx", content)
+    write_new(folder, {f"{name}.onnx": content for name, content in converted(model).items()})
 
 
 def files(model):
@@ -150,17 +149,26 @@ def refuse_existing(folder, names):
             raise BadInput(f"{path} exists and is not overwritten: choose another folder")
 
 
-def write_new(path, content):
-    """Writes bytes to a file of a folder, which is made, whole or not at all.
+def write_new(folder, files):
+    """Writes new files into a folder, which is made: all of them or none.
+
+    Args:
+        folder: A `pathlib.Path`.
+        files: Dictionary from names to bytes.
 
     Raises:
         BadInput: If the folder cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, content)
-    except OSError as error:
-        raise BadInput(f"{path} cannot be written: {error.strerror}") from None
+    with new_folder(folder):
+        written = []
+        try:
+            for name, content in files.items():
+                write_atomically(folder / name, content)
+                written.append(folder / name)
+        except BaseException:
+            for path in written:
+                path.unlink()
+            raise
 
 
 def convert(networks, folder):

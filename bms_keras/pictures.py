@@ -1,10 +1,14 @@
 """Pictures of a model by the kind of its data, as uint8 arrays `(height, width, 3)`."""
 
+import io
+
 import numpy as np
 from PIL import Image
 
 from bms_keras import plots
 from bms_keras.data.images import quantized, scaled
+from bms_keras.errors import reason, warn
+from bms_keras.files import write_atomically
 from bms_keras.metrics.ivom import inference_by_optimization
 from bms_keras.metrics.modes import SAMPLES
 
@@ -74,9 +78,19 @@ def of_comparison(models, data, names):
 
 
 def save(drawn, workdir):
-    """Writes pictures as PNGs into a workdir's `samples/`."""
-    for name, picture in drawn.items():
-        Image.fromarray(picture).save(workdir.picture(name))
+    """Writes pictures as PNGs into a workdir's `samples/`; says so where that cannot be done."""
+    try:
+        for name, picture in drawn.items():
+            write(workdir.picture(name), picture)
+    except OSError as error:
+        warn(f"{reason(error)}: there are no pictures of the model")
+
+
+def write(path, picture):
+    """Writes a picture as a PNG, whole or not at all."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    write_atomically(path, buffer.getbuffer())
 
 
 def grid(images, columns=COLUMNS):

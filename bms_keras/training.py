@@ -1,14 +1,17 @@
 """Trains what a config describes into a workdir; called again, goes on where it stopped."""
 
+import functools
 import math
 import sys
 
+import keras
 import numpy as np
 
 from bms_keras import (
     board,
     callbacks,
     checkpoint,
+    events,
     experiment,
     interruption,
     methods,
@@ -18,7 +21,7 @@ from bms_keras import (
 )
 from bms_keras.backends import several
 from bms_keras.config import complete
-from bms_keras.errors import BadInput, NotFinite
+from bms_keras.errors import BadInput, NotFinite, one_line, optional
 from bms_keras.workdir import Workdir
 
 
@@ -36,9 +39,9 @@ def train(config, workdir):
         The trained `Experiment`; `None` if the run was asked to stop before its end.
 
     Raises:
-        BadInput: If the config is bad, if the workdir holds another run, is in use or cannot be
-            written, if none of its checkpoints can be read, or if several processes do not see the
-            same ones.
+        BadInput: If the config is bad, if a metric cannot be had, if the workdir holds another run,
+            is in use or cannot be written, if none of its checkpoints can be read, or if several
+            processes do not see the same ones.
         NotFinite: If a loss or a gradient is not finite, and `config.on_nan` does not help.
     """
     config = complete(config)
@@ -46,8 +49,10 @@ def train(config, workdir):
     strategy = strategies.scope(config, methods.get(config.method).coupled)
     with interruption.postponed() as asked, strategy:
         built = experiment.build(strategies.within_limits(config))
+        with several.alone(built.model):
+            numbers = metrics.prepare(config, built.model, built.data)
         with strategies.by_the_first(workdir.claimed(config)):
-            run = _Run(built, config, workdir, strategies.Agreed(asked))
+            run = _Run(built, config, workdir, strategies.Agreed(asked), numbers)
             try:
                 run.to_the_end()
             except interruption.Interrupted:
@@ -55,7 +60,7 @@ def train(config, workdir):
                 run.say(f"stopped at step {run.step} of {config.steps}; the same command goes on")
                 return None
             finally:
-                callbacks.close(workdir.tensorboard)
+                events.close(workdir.tensorboard)
             run.draw()
     return built
 
@@ -63,11 +68,12 @@ def train(config, workdir):
 class _Run:
     """A run: an experiment, its place in a workdir, and how far it has come."""
 
-    def __init__(self, built, config, workdir, asked):
+    def __init__(self, built, config, workdir, asked, numbers):
         self.model, self.data = built.model, built.data
         self.config = config
         self.workdir = workdir
         self.asked = asked  # an Event: whether to stop
+        self.numbers = numbers  # the names of what an evaluation measures
         self.rollbacks = 0
         self.steps_per_execution = built.model.steps_per_execution
 
@@ -75,13 +81,19 @@ class _Run:
     def step(self):
         return int(self.model.optimizer.iterations.numpy())
 
+    @property
+    def evaluating(self):
+        """Steps between evaluations; 0 for none."""
+        return self.config.eval_every if self.config.eval_metrics else 0
+
     def to_the_end(self):
         config = self.config
         self.restore()
         if several.is_first():
-            with several.alone(self.model):
+            with several.alone(self.model), optional("description of the run in TensorBoard"):
                 board.describe(self.workdir.tensorboard, self.model, config)
         self.say(f"{config.method} on {config.data.source}: step {self.step} of {config.steps}")
+        self.make_up()
         while self.step < config.steps:
             try:
                 self.fit()
@@ -89,6 +101,17 @@ class _Run:
                     self.save()
             except NotFinite as fault:
                 self.roll_back(fault)
+
+    def make_up(self):
+        """Evaluates the checkpoint that the run goes on from, if it was lost while it did so.
+
+        What acts after `Checkpoint` finds the logs that it found then: they are part of the state.
+        """
+        every = self.evaluating
+        if every and self.step % every == 0 and self.workdir.evaluated_step() < self.step:
+            self.say(f"the evaluation at step {self.step} is made up for")
+            acting = keras.callbacks.CallbackList(several.apart(self.showing()), model=self.model)
+            acting.on_epoch_end(0, self.model.get_metrics_result())
 
     def fit(self):
         model, config = self.model, self.config
@@ -109,34 +132,42 @@ class _Run:
             underway = None
 
     def callbacks(self, underway):
-        """What acts at the end of an epoch, in this order: what is measured is then written.
+        """What acts at the end of an epoch: first a checkpoint is written, then it is measured."""
+        every, last = self.config.checkpoint_every, self.config.steps
+        acting = [callbacks.Checkpoint(self.save, every, last), *self.showing()]
+        guard, stop = callbacks.Guard(self.asked, underway), callbacks.StopWhenAsked(self.asked)
+        return [guard, *several.apart(acting), stop]
+
+    def showing(self):
+        """What measures and shows the state of a checkpoint, in this order.
 
         Every process measures, so that none has to wait for long, and the first one writes.
         """
-        config, folder = self.config, self.workdir.tensorboard
-        now_and_then = config.eval_every or config.checkpoint_every
-        measuring = [callbacks.Evaluate(self.measure, config.eval_every)]
-        writing = [
+        config, folder, every = self.config, self.workdir.tensorboard, self.config.eval_every
+        measuring = [
+            callbacks.Evaluate(functools.partial(self.measure, name), every, f"the metric {name!r}")
+            for name in config.eval_metrics
+        ]
+        if not several.is_first():
+            return measuring
+        now_and_then = every or config.checkpoint_every
+        return [
+            *measuring,
             callbacks.Scalars(folder),
             callbacks.Vitals(folder),
-            callbacks.Checkpoint(self.save, config.checkpoint_every),
             callbacks.Best(self.workdir.checkpoints, config.best_by, config),
             callbacks.SampleGrid(self.data, folder, now_and_then),
             callbacks.Selection(self.data, folder, now_and_then),
             callbacks.Projector(self.data, folder, now_and_then),
+            callbacks.Evaluated(self.workdir.write_evaluation, self.numbers, self.evaluating),
         ]
-        acting = measuring + writing if several.is_first() else measuring
-        guard, stop = callbacks.Guard(self.asked, underway), callbacks.StopWhenAsked(self.asked)
-        return [guard, *several.apart(acting), stop]
 
-    def measure(self):
-        return metrics.measure(
-            self.config.eval_metrics, self.model, self.data, self.config.protocol
-        )
+    def measure(self, name):
+        return metrics.measure([name], self.model, self.data, self.config.protocol)
 
     def say(self, line):
         if several.is_first():
-            print(line)
+            print(one_line(line), flush=True)
 
     def save(self):
         if several.is_first():
@@ -151,7 +182,7 @@ class _Run:
     def draw(self):
         """Pictures of the trained model."""
         if several.is_first():
-            with several.alone(self.model):
+            with several.alone(self.model), optional("pictures of the trained model"):
                 pictures.save(pictures.at_the_end(self.model, self.data), self.workdir)
 
     def newest(self):

@@ -20,7 +20,8 @@ import zipfile
 import numpy as np
 
 from bms_keras import cache
-from bms_keras.errors import BadInput, lookup
+from bms_keras.errors import BadInput, lookup, warn
+from bms_keras.files import expanded
 
 INSTEAD = "or give the weights as .npz (--inception=FILE.npz, --lpips=FILE.npz)"
 
@@ -43,14 +44,14 @@ def load(name, path=None):
     """
     package = lookup(PACKAGES, name, "weights")
     if path:
-        return _floats(pathlib.Path(path))
+        return _floats(expanded(path, "weights"))
     file = cache.subfolder("weights") / f"{name}.npz"
     if file.exists():
         try:
             return _floats(file)
         except BadInput as error:
             file.unlink()
-            print(f"{error}; it is removed and fetched anew", file=sys.stderr, flush=True)
+            warn(f"{error}; it is removed and fetched anew")
     for other, arrays in package.convert(_fetch(package)).items():
         cache.save(file.with_name(f"{other}.npz"), arrays)
     return _floats(file)

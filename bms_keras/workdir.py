@@ -4,11 +4,11 @@ import contextlib
 import fcntl
 import json
 import os
-import pathlib
 
+from bms_keras import files
 from bms_keras.config import changes, complete, differences
-from bms_keras.errors import BadInput, first_line
-from bms_keras.files import append, read, write_atomically
+from bms_keras.errors import BadInput, first_line, reason, warn
+from bms_keras.files import write_atomically
 
 LARGEST = 2**20  # bytes of a config.json
 
@@ -16,35 +16,33 @@ LARGEST = 2**20  # bytes of a config.json
 class Workdir:
     """Paths of a run and its JSON files.
 
-    `config.json`, `checkpoints/`, `tensorboard/`, `samples/` (PNG), `metrics.jsonl`; and
-    `config_history.jsonl`, where each line says which fields changed when the run went on:
+    `config.json`, `checkpoints/`, `tensorboard/`, `samples/` (PNG), `metrics.jsonl`,
+    `evaluated.json`, the last evaluation in training; and `config_history.jsonl`, where each line
+    says which fields changed when the run went on:
     {"step": 3000, "changed": {"optimizer.learning_rate": [0.001, 0.0005]}}.
 
     Args:
         path: The folder; made on the first write.
-
-    Raises:
-        BadInput: If the path is empty.
     """
 
     def __init__(self, path):
-        if not str(path).strip():
-            raise BadInput(f"--workdir must name a folder. Received: {path!r}")
-        self.path = pathlib.Path(path)
+        self.path = files.expanded(path, "--workdir")
         self.history_file = self.path / "config_history.jsonl"
         self.config_file = self.path / "config.json"
         self.checkpoints = self.path / "checkpoints"
         self.tensorboard = self.path / "tensorboard"
         self.samples = self.path / "samples"
         self.metrics_file = self.path / "metrics.jsonl"
+        self.evaluated_file = self.path / "evaluated.json"
 
     @contextlib.contextmanager
     def claimed(self, config):
         """Holds the folder for one run, which no other process may then claim.
 
-        Writes the config of a new run, or checks that it is the one that began this run, and keeps
-        what has changed in `config_history.jsonl`. The operating system lets go of the folder when
-        the process ends, however it ends.
+        Writes the config of a new run, or checks that it is the one that began this run and keeps
+        what has changed in `config_history.jsonl`; removes the scratch files of a run that was
+        killed while it wrote. The operating system lets
+        go of the folder when the process ends, however it ends.
 
         Raises:
             BadInput: If the folder holds a run of another config (the line names the fields), if
@@ -58,6 +56,9 @@ class Workdir:
         try:
             _lock(handle, self.path)
             self._write_config(config)
+            projector = self.tensorboard / "projector"
+            for folder in (self.path, self.checkpoints, self.tensorboard, projector, self.samples):
+                files.sweep(folder)
             yield
         finally:
             os.close(handle)
@@ -73,11 +74,11 @@ class Workdir:
         try:
             if changed := changes(before, config):
                 record = {"step": self._newest_step(), "changed": changed}
-                append(self.history_file, json.dumps(record))
+                files.append(self.history_file, json.dumps(record))
             write_atomically(self.config_file, json.dumps(config, indent=2).encode())
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise BadInput(f"--workdir={self.path} cannot be written: {reason}") from None
+            why = getattr(error, "strerror", None) or error
+            raise BadInput(f"--workdir={self.path} cannot be written: {why}") from None
 
     def config(self):
         """The config of the run, a `ConfigDict`; what it lacks is at its default.
@@ -90,8 +91,44 @@ class Workdir:
         return self._of_the_file(complete, self._read())
 
     def log(self, record):
-        """Appends a record to `metrics.jsonl`."""
-        append(self.metrics_file, json.dumps(record))
+        """Appends a record to `metrics.jsonl`; says so where that cannot be done."""
+        try:
+            files.append(self.metrics_file, json.dumps(record))
+        except (OSError, ValueError) as error:
+            warn(f"{self.metrics_file} cannot be written: {getattr(error, 'strerror', error)}")
+
+    def records(self):
+        """The records of `metrics.jsonl`, oldest first; what is none is skipped with a word."""
+        if not self.metrics_file.exists():
+            return []
+        records = []
+        for number, line in enumerate(files.read(self.metrics_file).splitlines(), 1):
+            try:
+                record = json.loads(line)
+                if not isinstance(record, dict):
+                    raise ValueError("it holds no object")
+                records.append(record)
+            except (ValueError, RecursionError) as error:
+                warn(f"{self.metrics_file}, line {number}, is skipped: {reason(error)}")
+        return records
+
+    def write_evaluation(self, step, numbers):
+        """Writes the last evaluation in training, whose checkpoint stands; see `evaluated_step`.
+
+        Args:
+            step: The checkpoint's step.
+            numbers: Dictionary of the numbers by name; `None` is one that is missing.
+        """
+        content = json.dumps({"step": step, **numbers}, indent=1)
+        write_atomically(self.evaluated_file, f"{content}\n".encode())
+
+    def evaluated_step(self):
+        """The step of the last evaluation in training that was completed, or 0."""
+        try:
+            step = json.loads(files.read(self.evaluated_file, 2**20))["step"]
+            return step if type(step) is int else 0
+        except (BadInput, ValueError, TypeError, LookupError, RecursionError):
+            return 0  # of a run that has made none, or nothing to rely on: it is made again
 
     def picture(self, name):
         """The path of a PNG in `samples/`, whose folder is made."""
@@ -100,13 +137,14 @@ class Workdir:
 
     def _read(self):
         try:
-            config = json.loads(read(self.config_file, LARGEST))
+            config = json.loads(files.content(self.config_file, LARGEST))
             if not isinstance(config, dict):
                 raise ValueError("it holds no object")
             return config
         except (OSError, ValueError, RecursionError) as error:
-            reason = first_line(error)
-            raise BadInput(f"{self.config_file} is not the JSON of a config: {reason}") from None
+            raise BadInput(
+                f"{self.config_file} is not the JSON of a config: {first_line(error)}"
+            ) from None
 
     def _newest_step(self):
         """The step of the newest checkpoint; 0 if there is none."""
@@ -127,6 +165,7 @@ def as_read(config):
 
 
 def _lock(handle, path):
+    """Locks a folder, and says where that cannot be done."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -134,3 +173,5 @@ def _lock(handle, path):
             f"--workdir={path} is in use: another process trains in it. Wait for it to end, or "
             "choose another folder."
         ) from None
+    except OSError as error:
+        warn(f"--workdir={path} cannot be locked ({reason(error)}): train in it once at a time")

@@ -48,6 +48,37 @@ CASES = {
     "nothing to compare with": (RUN, "eval.py", ["--compare=nowhere"], "nowhere holds no run"),
     "another config": (RUN, "train.py", [GRID, "--config.seed=1"], "seed: 0 there, 1 now"),
     "a workdir that is a file": ("@/text.png", "train.py", [GRID, *QUICK], "cannot be used: "),
+    "a workdir elsewhere": (
+        NEW,
+        "train.py",
+        [GRID, *QUICK, "--workdir=gs://a/b"],
+        "--workdir must be a path of this",
+    ),
+    "a workdir with NUL": (NEW, "train.py", [GRID, "--flagfile=@/nul"], "without NUL. Received: "),
+    "flags without an end": (NEW, "train.py", ["--flagfile=/dev/zero"], "no regular file"),
+    "flags in a device in a file": (NEW, "eval.py", ["--flagfile", "@/flags"], "no regular file"),
+    "flags in a pipe": (NEW, "eval.py", ["--flagfile=@/fifo"], "fifo cannot be read: it is no"),
+    "a config without an end": (NEW, "train.py", ["--config=/dev/zero"], "no regular file"),
+    "a digit that is no number": (RUN, "eval.py", ["--checkpoint=²"], "'best' or a step"),
+    "a step beyond all": (RUN, "eval.py", ["--checkpoint=" + "9" * 5000], "'best' or a step"),
+    "a runtime without an end": (
+        RUN,
+        "eval.py",
+        ["--onnxruntime_web=/dev/zero", "--web_dir=@/web"],
+        "/dev/zero cannot be read: it is no regular file",
+    ),
+    "a metric of other data": (
+        NEW,
+        "train.py",
+        [GRID, "--config.eval_metrics=fid"],
+        "the metric 'fid' needs data of the kind 'images'; this is 'mixture'",
+    ),
+    "a misspelt best": (
+        NEW,
+        "train.py",
+        [GRID, "--config.best_by=min:mode_k1"],
+        "spread_ratio, sliced_wasserstein. Received: 'mode_k1'",
+    ),
     "a read-only workdir": ("/proc/new", "train.py", [GRID, *QUICK], "cannot be used: "),
     "a config.json cut short": ("@/cut", "eval.py", [], "config.json is not the JSON of a config"),
     "a config.json of numbers": ("@/list", "eval.py", [], "it holds no object"),
@@ -121,6 +152,7 @@ SOURCES = {  # a file or folder of bad images, and the line
     "text": "text.png is no image to train on",
     "tiny": "it is 1x1, less than half of config.data.resolution=8",
     "bomb": "bomb.png is no image to train on",
+    "control": r"a\x1b[31m\nb.png is no image to train on",
     "few": "has 2 training images: config.batch_size must be at most that. Received: 4",
     "other.npz": "must hold x_train. Received: a",
     "floats.npz": "must be uint8 images",
@@ -165,6 +197,9 @@ def bad_images(folder):
     files = {
         "truncated/one.jpg": jpeg()[:-200],
         "text/text.png": b"no image",
+        "control/a\x1b[31m\nb.png": b"no image",
+        "flags": b"# of a file\n--flagfile=@/zero\n".replace(b"@", os.fsencode(folder)),
+        "nul": b"--workdir=a\0b\n",
         "tiny/one.jpg": jpeg(1),
         "bomb/bomb.png": bomb(),
         **{f"few/{i}.jpg": jpeg() for i in range(4)},
@@ -177,6 +212,8 @@ def bad_images(folder):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(data)
     (folder / "empty").mkdir()
+    os.mkfifo(folder / "fifo")
+    (folder / "zero").symlink_to("/dev/zero")
     images = np.zeros((20, 8, 8, 3), "uint8")
     np.savez(folder / "other.npz", a=images)
     np.savez(folder / "floats.npz", x_train=images / 255, x_test=images)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboardX import record_writer
 from test_experiment import config, image_config
 
-from bms_keras import callbacks, checkpoint, experiment, pictures
-from bms_keras.errors import BadInput
+from bms_keras import callbacks, checkpoint, events, experiment, pictures
 from bms_keras.interruption import Interrupted
 
 
@@ -42,23 +42,23 @@ def read(folder):
 
 
 @pytest.fixture(scope="module")
-def events(folder):
+def written(folder):
     return read(folder)
 
 
-def test_each_players_loss_and_terms_are_there_at_each_epoch(events):
+def test_each_players_loss_and_terms_are_there_at_each_epoch(written):
     for tag in ("generator/loss", "generator/reconstruction", "image_critic/real", "loss"):
-        assert [event.step for event in events.Scalars(tag)] == [2, 4, 6, 8]
+        assert [event.step for event in written.Scalars(tag)] == [2, 4, 6, 8]
 
 
-def test_metrics_are_there_where_they_are_due(events):
-    written = [(e.step, e.value) for e in events.Scalars("eval/good")]
-    assert written == [(2, 3.0), (4, 4.0), (6, 2.0), (8, 1.0)]
-    assert "eval/none" not in events.Tags()["scalars"]
+def test_metrics_are_there_where_they_are_due(written):
+    good = [(e.step, e.value) for e in written.Scalars("eval/good")]
+    assert good == [(2, 3.0), (4, 4.0), (6, 2.0), (8, 1.0)]
+    assert "eval/none" not in written.Tags()["scalars"]
 
 
-def test_the_scatter_plot_is_a_png(events):
-    (image,) = events.Images("samples")
+def test_the_scatter_plot_is_a_png(written):
+    (image,) = written.Images("samples")
     assert image.step == 8
     assert image.encoded_image_string.startswith(b"\x89PNG")
 
@@ -73,9 +73,9 @@ def test_images_are_drawn_as_they_are_on_disk(tmp_path):
     grid.on_train_end()
     drawn = pictures.while_training(built.model, built.data)
     assert len(drawn) == 2
-    events = read(tmp_path)
+    written = read(tmp_path)
     for name, picture in drawn.items():
-        (image,) = events.Images(name)
+        (image,) = written.Images(name)
         assert image.step == 3
         np.testing.assert_array_equal(Image.open(io.BytesIO(image.encoded_image_string)), picture)
 
@@ -92,10 +92,97 @@ def test_the_best_checkpoint_stays(folder):
     assert (manifest["step"], manifest["good"]) == (4, 4.0)
 
 
-def test_best_by_an_unknown_number_is_refused(tmp_path):
-    best = callbacks.Best(tmp_path, "min:bad")
-    with pytest.raises(BadInput, match=r"one of good\. Received: 'bad'"):
-        best.act(1, {"eval/good": 1.0, "loss": 2.0})
+def best_of(folder, *values, by="min:kl"):
+    """What `Best` keeps of steps 1, 2, … with these values: the step and the value."""
+    model = experiment.build(config(batch_size=8)).model
+    best = callbacks.Best(folder, by)
+    best.set_model(model)
+    for step, value in enumerate(values, 1):
+        model.optimizer.iterations.assign(step)
+        best.on_epoch_end(0, {} if value is None else {"eval/kl": value})
+    path = folder / checkpoint.BEST
+    manifest = checkpoint.read(path)[0] if path.exists() else {}
+    return manifest.get("step"), manifest.get("kl")
+
+
+def test_an_undefined_number_is_waited_for(tmp_path):
+    assert best_of(tmp_path, None, None) == (None, None)
+    assert best_of(tmp_path, None, 0.5, None, 0.25, 0.75) == (4, 0.25)
+
+
+@pytest.mark.parametrize("damage", ["cut", "text"])
+def test_a_damaged_best_is_said_and_replaced(tmp_path, capsys, damage):
+    assert best_of(tmp_path, 0.25) == (1, 0.25)
+    path = tmp_path / checkpoint.BEST
+    path.write_bytes(path.read_bytes()[:-1] if damage == "cut" else b"no archive")
+    assert best_of(tmp_path, None, 0.5, 0.75) == (2, 0.5)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "best.npz cannot be read (" in line
+    assert "the next that is measured takes its place" in line
+
+
+def test_a_best_by_another_number_is_replaced(tmp_path):
+    best_of(tmp_path, 0.25)
+    model = experiment.build(config(batch_size=8)).model
+    checkpoint.write(model, tmp_path / checkpoint.BEST, kl="a text")
+    assert best_of(tmp_path, 0.5) == (1, 0.5)
+
+
+def test_a_failing_measurement_is_missing_with_one_warning_a_reason(capsys):
+    model = experiment.build(config(batch_size=8)).model
+    reasons = iter([OSError(101, "Network is unreachable")] * 2 + [RuntimeError("many\nlines")])
+
+    def measure():
+        raise next(reasons)
+
+    logs = {"loss": 1.0}
+    evaluate = callbacks.Evaluate(measure, title="the metric 'fid'")
+    evaluate.set_model(model)
+    for _ in range(3):
+        evaluate.on_epoch_end(0, logs)
+    assert logs == {"loss": 1.0}
+    assert capsys.readouterr().err.splitlines() == [
+        "the metric 'fid' is missing at step 0: Network is unreachable; training goes on",
+        "the metric 'fid' is missing at step 0: RuntimeError: many; training goes on",
+    ]
+
+
+def test_what_is_not_finite_is_missing(capsys):
+    logs = {}
+    measured = {"a": float("nan"), "b": 1.0, "c": None, "d": float("inf")}
+    evaluate = callbacks.Evaluate(lambda: measured)
+    evaluate.set_model(experiment.build(config(batch_size=8)).model)
+    evaluate.on_epoch_end(0, logs)
+    assert logs == {"eval/b": 1.0}
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "a and d must be finite" in line
+
+
+def test_a_checkpoint_that_cannot_be_written_ends_training():
+    def save():
+        raise OSError(28, "No space left on device")
+
+    saving = callbacks.Checkpoint(save)
+    saving.set_model(experiment.build(config(batch_size=8)).model)
+    with pytest.raises(OSError, match="No space left"):
+        saving.on_epoch_end(0, {})
+
+
+def test_on_a_full_disk_the_event_file_gives_up_and_is_tried_again(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "tensorboard"
+    scalars = callbacks.Scalars(folder)
+    scalars.set_model(experiment.build(config(batch_size=8)).model)
+    with monkeypatch.context() as patch:
+        patch.setattr(record_writer, "open_file", lambda _: open("/dev/full", "wb"))  # noqa: SIM115
+        for _ in range(2):  # two trainings
+            for _ in range(30):  # more than tensorboardX's queue takes
+                scalars.on_epoch_end(0, {"loss": 1.0})
+            scalars.on_train_end()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"TensorBoard misses what follows: {folder}: No space left on device"
+    scalars.on_epoch_end(0, {"loss": 2.0})
+    scalars.on_train_end()
+    assert [event.value for event in read(tmp_path).Scalars("loss")] == [2.0]
 
 
 def test_a_cut_epoch_ends_with_the_logs_of_the_whole(same):
@@ -141,7 +228,7 @@ def test_a_new_writer_hides_what_a_lost_run_wrote(tmp_path):
     for first in range(1, 13):
         for step in range(first, first + 3):
             callbacks.Scalars(tmp_path / "tensorboard").act(step, {"loss": float(first)})
-        callbacks.close(tmp_path / "tensorboard")
-    events = read(tmp_path).Scalars("loss")
-    assert [event.step for event in events] == list(range(1, 15))
-    assert [event.value for event in events] == [*range(1, 13), 12, 12]
+        events.close(tmp_path / "tensorboard")
+    losses = read(tmp_path).Scalars("loss")
+    assert [event.step for event in losses] == list(range(1, 15))
+    assert [event.value for event in losses] == [*range(1, 13), 12, 12]

@@ -64,13 +64,45 @@ def test_equal_states_make_equal_files(saved, tmp_path):
 
 def test_the_last_few_stay_and_scratch_files_go(tmp_path):
     model = trained(0, 1)
-    scratch = tmp_path / ".step_000000001.npz.abc"
+    scratch = tmp_path / ".step_000000001.npz.deadbeef"
     scratch.write_bytes(b"of a process that was killed")
     for step in range(1, 6):
         model.optimizer.iterations.assign(step)
         checkpoint.save(model, tmp_path, keep=2)
     assert [int(path.stem[5:]) for path in checkpoint.steps(tmp_path)] == [4, 5]
     assert not scratch.exists()
+
+
+def saved_at(folder, *steps, keep):
+    """Saves at these steps in turn, and returns the steps that stay."""
+    model = trained(0, 1)
+    for step in steps:
+        model.optimizer.iterations.assign(step)
+        checkpoint.save(model, folder, keep=keep)
+    return [checkpoint.step_of(path) for path in checkpoint.steps(folder)]
+
+
+def damage(folder, *steps):
+    for step in steps:
+        path = folder / f"step_{step:09d}.npz"
+        path.write_bytes(path.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize(("keep", "expected"), [(1, [25]), (2, [10, 25]), (3, [10, 25])])
+def test_damaged_checkpoints_push_out_no_good_one(tmp_path, keep, expected):
+    """Newer ones, from which a run could not go on, and `keep` was lowered."""
+    assert saved_at(tmp_path, 10, 30, 40, keep=3) == [10, 30, 40]
+    damage(tmp_path, 30, 40)
+    assert {*expected} <= {*saved_at(tmp_path, 25, keep=keep)}
+    model = trained(0, 1)
+    assert checkpoint.restore(model, tmp_path)["step"] == 25
+
+
+def test_damaged_ones_go_when_there_are_enough_good_ones(tmp_path):
+    assert saved_at(tmp_path, 10, 20, 30, keep=3) == [10, 20, 30]
+    damage(tmp_path, 20)
+    assert saved_at(tmp_path, 40, keep=3) == [10, 20, 30, 40]
+    assert saved_at(tmp_path, 50, keep=3) == [30, 40, 50]
 
 
 def test_an_empty_folder_has_nothing_to_restore(tmp_path):

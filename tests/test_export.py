@@ -117,13 +117,18 @@ def test_no_sample_and_many(served):
 
 def test_wrong_inputs_get_tensorflows_error(served):
     path = served["bms_vae_gan", "points"].path
-    shape, kind, missing, negative, no_samples = ask(
+    most = export.most_samples(served["bms_vae_gan", "points"].model)
+    assert json.loads((path / "metadata.json").read_text())["most_samples"] == most == 2**24
+    two = [[0.0, 0.0]] * 2
+    shape, kind, missing, negative, no_samples, *too_many = ask(
         [
             (path, "serving_default", {"z": [[1.0, 2.0]]}),
             (path, "serving_default", {"z": [["one"] * 4]}),
             (path, "sample", {"n": 3}),
             (path, "sample", {"n": -3, "seed": 0}),
             (path, "reconstruct", {"points": [[0.0, 0.0]], "samples": 0, "seed": 0}),
+            (path, "sample", {"n": most + 1, "seed": 0}),
+            (path, "reconstruct", {"points": two, "samples": most // 2 + 1, "seed": 0}),
         ]
     )
     assert "InvalidArgumentError" in shape
@@ -131,6 +136,8 @@ def test_wrong_inputs_get_tensorflows_error(served):
     assert "seed" in missing
     assert "InvalidArgumentError" in negative
     assert "samples" in no_samples
+    for name, line in zip(("n", "samples"), too_many, strict=True):
+        assert f"{name} must be at most {most}" in line
 
 
 def cli(*arguments):
@@ -228,8 +235,9 @@ def test_versions_count_up_and_nothing_is_overwritten(served):
     one = served["bms_vae_gan", "points"]
     before = {path: path.stat().st_mtime_ns for path in one.path.rglob("*")}
     (one.path.parent / "7").mkdir()
+    (one.path.parent / "²").mkdir()  # a digit, and no number
     assert one.model.export_saved_model(one.path.parent).name == "8"
-    assert sorted(path.name for path in one.path.parent.iterdir()) == ["1", "7", "8"]
+    assert sorted(path.name for path in one.path.parent.iterdir()) == ["1", "7", "8", "²"]
     assert before == {path: path.stat().st_mtime_ns for path in one.path.rglob("*")}
 
 
@@ -247,6 +255,25 @@ def test_a_file_in_its_place_is_refused(served, tmp_path):
     with pytest.raises(BadInput, match="file cannot be written"):
         served["bms_vae_gan", "points"].model.export_saved_model(tmp_path / "file")
     assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.skipif(not TENSORFLOW, reason="the exporting process is the same on both backends")
+def test_a_full_disk_is_one_line_and_leaves_nothing(served, tmp_path, monkeypatch):
+    import tensorflow as tf
+
+    def full(model, path, *args, **kwargs):
+        (pathlib.Path(path) / "saved_model.pb").touch()
+        message = "variables/variables.data; No space left on device\nand more"
+        raise tf.errors.ResourceExhaustedError(None, None, message)
+
+    monkeypatch.setattr(tf.saved_model, "save", full)
+    with pytest.raises(BadInput) as error:
+        served["bms_vae_gan", "points"].model.export_saved_model(tmp_path / "a" / "b")
+    assert str(error.value) == (
+        f"{tmp_path}/a/b cannot be written: ResourceExhaustedError: "
+        "variables/variables.data; No space left on device"
+    )
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.skipif(not TENSORFLOW, reason="the exporting process is the same on both backends")

@@ -29,6 +29,31 @@ def test_modes_of_a_model_are_reproducible(built):
     assert set(measured[0]) >= {"modes", "high_quality_percent", "spread_ratio", "mode_kl"}
 
 
+@pytest.mark.parametrize("name", ["modes", "latent"])
+def test_a_metric_gives_the_numbers_that_it_names(built, name):
+    measured = metrics.measure([name], built.model, built.data, PROTOCOL)
+    assert list(measured) == list(metrics.get(name).keys(built.data, PROTOCOL))
+
+
+def test_the_names_of_numbers_hold_the_protocol(of_images):
+    protocol = dataclasses.replace(PROTOCOL, generated=7, lpips="~/weights_vgg16.npz")
+    named = lambda name, **kw: list(  # noqa: E731
+        metrics.get(name).keys(of_images["wae"].data, dataclasses.replace(protocol, **kw))
+    )
+    assert named("fid") == ["fid_24_7_test", "kid_24_7_test"]
+    assert named("fid", real=9, inception="tfhub")[0] == "fid_tfhub_9_7_test"
+    assert named("lpips")[0] == "lpips_diversity_7_vgg16"
+    assert named("lpips", lpips="alexnet")[1] == "lpips_diversity_7_alexnet_error"
+
+
+def test_too_few_held_out_points(of_images, monkeypatch):
+    built = of_images["wae"]
+    monkeypatch.setattr(built.data, "test", built.data.test[:3])
+    assert metrics.applicable(built.model, built.data) == ["fid", "ivom"]
+    with pytest.raises(BadInput, match=r"'latent' needs at least 4 held-out points. Received: 3"):
+        metrics.measure(["latent"], built.model, built.data, PROTOCOL)
+
+
 @pytest.mark.parametrize(("mean", "auc"), [(0.0, 0.5), (3.0, 1.0)])
 def test_the_latent_match_of_a_known_posterior(built, mean, auc):
     """A recognition network that always answers N(mean, 1), whatever the data."""

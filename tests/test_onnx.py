@@ -1,5 +1,6 @@
 """ONNX files give what the Python model gives, on networks of every family."""
 
+import errno
 import types
 
 import keras
@@ -125,6 +126,20 @@ def test_nothing_is_overwritten(tmp_path):
     with pytest.raises(BadInput, match=r"recognition.onnx exists .* choose another folder"):
         onnx.export(build("mlp"), tmp_path)
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"mine"]
+
+
+def test_files_are_written_together_or_not_at_all(tmp_path, monkeypatch):
+    whole = onnx.write_atomically
+
+    def full(path, content):
+        if path.name == "b":
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        whole(path, content)
+
+    monkeypatch.setattr(onnx, "write_atomically", full)
+    with pytest.raises(BadInput, match=f"{tmp_path}/new/b cannot be written: No space left"):
+        onnx.write_new(tmp_path / "new", {"a": b"a", "b": b"b"})
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_missing_package_is_named(tmp_path, monkeypatch):

@@ -134,6 +134,16 @@ def test_what_is_drawn_at_the_end(built, tmp_path):
             np.testing.assert_array_equal(saved, drawn[name])
 
 
+def test_a_link_among_the_pictures_does_not_reach_its_target(built, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    workdir = Workdir(tmp_path / "run")
+    workdir.picture("samples").symlink_to(tmp_path / "mine.txt")
+    picture = noise(1)[0]
+    pictures.save({"samples": picture}, workdir)
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+    np.testing.assert_array_equal(Image.open(workdir.picture("samples")), picture)
+
+
 def test_points_are_drawn_over_the_modes():
     built = experiment.build(config())
     drawn = pictures.at_the_end(built.model, built.data)

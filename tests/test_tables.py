@@ -140,6 +140,51 @@ def test_bad_input_is_one_line(flags, expected, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+def test_a_job_that_fails_says_why(tmp_path, monkeypatch):
+    """Its own last line, not that of the attempt before."""
+    script = tmp_path / "python"
+    script.write_text("#!/bin/sh\necho tables: the metric is unwell >&2\nexit 3\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(runs.sys, "executable", str(script))
+    (failing,) = [job(tmp_path)]
+    pathlib.Path(failing.folder).mkdir()
+    pathlib.Path(failing.folder, "log.txt").write_text("tables: the attempt before\n")
+    with pytest.raises(BadInput, match=r"status 3 and no record: the metric is unwell$"):
+        list(runs.play([failing], 1))
+    script.write_text("#!/bin/sh\nkill -9 $$\n")
+    with pytest.raises(BadInput, match=r"status -9 and no record: it said nothing$"):
+        list(runs.play([failing], 1))
+
+
+def test_a_run_ends_with_the_process_that_began_it(tmp_path):
+    """Even where that is killed: the pipe between them ends."""
+    reading, writing = os.pipe()
+    process = os.fork()
+    if not process:
+        os.dup2(reading, 0)
+        os.close(writing)
+        sys.stdin = open(0)  # noqa: SIM115  (pytest has one of its own)
+        runs._end_with_the_parent()
+        time.sleep(60)
+        os._exit(0)
+    assert os.waitpid(process, os.WNOHANG) == (0, 0)
+    os.close(writing)
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == -signal.SIGKILL
+    os.close(reading)
+
+
+def test_a_record_is_found_among_wrong_lines(folder, capsys):
+    done = job(folder)
+    path, record = pathlib.Path(done.folder, "metrics.jsonl"), done.record()
+    before = path.read_bytes()
+    try:
+        path.write_bytes(before + b'[]\n{"step": 4}\n{"modes": 8}\n{"step": 4, "mod')
+        assert done.record() == record
+        assert capsys.readouterr().err.count("is skipped") == 2
+    finally:
+        path.write_bytes(before)
+
+
 def test_a_row_is_the_mean_and_the_deviation_over_the_seeds():
     row = registry.Row("ring", "bms_vae_gan", {"samples": 10}, {"modes": "8"})
     records = [RECORD | {"high_quality_percent": hq, "seed": hq} for hq in (96.0, 98.0)]

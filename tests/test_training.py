@@ -7,10 +7,12 @@ import signal
 import numpy as np
 import pytest
 from keras import ops
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboardX import record_writer
 from test_experiment import config, image_config
 
-from bms_keras import BMSVAEGAN, checkpoint, interruption, objectives, training
-from bms_keras.errors import NotFinite
+from bms_keras import BMSVAEGAN, checkpoint, interruption, metrics, objectives, training, weights
+from bms_keras.errors import BadInput, NotFinite
 from bms_keras.training import _segments
 from bms_keras.workdir import Workdir
 
@@ -102,6 +104,162 @@ def test_the_signals_are_given_back(tmp_path):
         assert asked.is_set()
         assert signal.getsignal(signal.SIGTERM) == before  # a second one acts at once
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+# Measuring and showing.
+
+
+MEASURED = {"eval_every": 20, "eval_metrics": ("probe",), "best_by": "min:probe"}
+
+
+@pytest.fixture
+def probe(monkeypatch):
+    """A metric whose values are those of a list of functions, one a call."""
+
+    def probe(*functions, **needs):
+        calls = iter(functions)
+        metric = metrics.Metric(
+            lambda *_: {"probe": next(calls)()}, keys=lambda *_: ("probe",), **needs
+        )
+        monkeypatch.setitem(metrics.METRICS, "probe", metric)
+
+    return probe
+
+
+def fails(error):
+    def fail():
+        raise error
+
+    return fail
+
+
+def evaluated(workdir):
+    """The steps and values of a run's evaluations in TensorBoard; its last; its best checkpoint."""
+    workdir = Workdir(workdir)
+    events = EventAccumulator(str(workdir.tensorboard)).Reload()
+    best = checkpoint.read(workdir.checkpoints / checkpoint.BEST)[0]
+    return (
+        [(event.step, event.value) for event in events.Scalars("eval/probe")],
+        json.loads(workdir.evaluated_file.read_text()),
+        (best["step"], best["probe"]),
+    )
+
+
+def test_a_checkpoint_is_written_before_it_is_measured(tmp_path, probe):
+    newest = lambda: float(content(tmp_path)[1])  # noqa: E731
+    probe(newest, newest, newest)
+    training.train(short(steps=55, checkpoint_every=20, **MEASURED | {"eval_every": 55}), tmp_path)
+    assert evaluated(tmp_path) == ([(55, 55.0)], {"step": 55, "probe": 55.0}, (55, 55.0))
+
+
+def test_an_evaluation_that_fails_is_missing_and_training_goes_on(tmp_path, probe, capsys):
+    training.train(short(), tmp_path / "whole")
+    probe(fails(OSError(101, "Network is unreachable")), lambda: 3.0)
+    training.train(short(**MEASURED), tmp_path / "failed")
+    line = "the metric 'probe' is missing at step 20: Network is unreachable; training goes on"
+    assert capsys.readouterr().err.splitlines().count(line) == 1
+    assert evaluated(tmp_path / "failed") == ([(40, 3.0)], {"step": 40, "probe": 3.0}, (40, 3.0))
+    read = lambda name: checkpoint.read(checkpoint.steps(Workdir(tmp_path / name).checkpoints)[-1])  # noqa: E731
+    whole, failed = read("whole")[1], read("failed")[1]
+    assert all(np.array_equal(whole[name], failed[name]) for name in whole)
+
+
+def test_an_evaluation_that_stays_missing_is_null(tmp_path, probe):
+    probe(*[fails(BadInput("no"))] * 2)
+    training.train(short(**MEASURED), tmp_path)
+    written = json.loads(Workdir(tmp_path).evaluated_file.read_text())
+    assert written == {"step": 40, "probe": None}
+    assert not (Workdir(tmp_path).checkpoints / checkpoint.BEST).exists()
+
+
+@pytest.mark.parametrize("step", [20, 40])
+def test_an_evaluation_that_was_killed_is_made_up_for(tmp_path, probe, capsys, step):
+    """In the middle of a run, and at its end: the checkpoint stands, and all follows from it."""
+    values = [lambda: 3.0, lambda: 4.0]
+    probe(*values)
+    training.train(short(**MEASURED), tmp_path / "whole")
+    killed = fails(SystemExit("killed"))
+    probe(*values[: step // 20 - 1], killed, *values[step // 20 - 1 :])
+    with pytest.raises(SystemExit):
+        training.train(short(**MEASURED), tmp_path / "killed")
+    assert content(tmp_path / "killed")[1] == step
+    training.train(short(**MEASURED), tmp_path / "killed")
+    assert f"the evaluation at step {step} is made up for" in capsys.readouterr().out
+    assert content(tmp_path / "killed") == content(tmp_path / "whole")
+    assert evaluated(tmp_path / "killed") == evaluated(tmp_path / "whole")
+    best = [tmp_path / name / "checkpoints" / "best.npz" for name in ("whole", "killed")]
+    assert best[0].read_bytes() == best[1].read_bytes()
+    logs = [
+        EventAccumulator(str(tmp_path / n / "tensorboard")).Reload() for n in ("whole", "killed")
+    ]
+    loss, rates = (
+        [[(e.step, e.value) for e in log.Scalars(tag)] for log in logs]
+        for tag in ("loss", "learning_rate/generator")
+    )
+    assert loss[0] == loss[1]
+    assert rates[0] == rates[1]
+
+
+def test_an_evaluation_that_was_completed_is_not_made_again(tmp_path, probe, capsys):
+    probe(lambda: 3.0, lambda: 4.0)
+    training.train(short(**MEASURED), tmp_path)
+    training.train(short(**MEASURED), tmp_path)  # `probe` would raise a StopIteration
+    output = capsys.readouterr()
+    assert "made up" not in output.out
+    assert "missing" not in output.err
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"eval_metrics": ("fid",)}, "the metric 'fid' needs data of the kind 'images'"),
+        (
+            {"eval_metrics": ("latent",), "method": "sn_gan", "samples": 1, "objective": {}},
+            "the metric 'latent' needs a method with a recognition network",
+        ),
+        (
+            {"eval_metrics": ("modes",), "best_by": "min:mode_k1"},
+            "one of modes, high_quality_percent, mode_kl, spread_ratio, sliced_wasserstein. "
+            "Received: 'mode_k1'",
+        ),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_before_anything_is_written(tmp_path, fields, message):
+    with pytest.raises(BadInput, match=message):
+        training.train(short(**{"eval_every": 20, **fields}), tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("name", ["fid", "lpips"])
+def test_so_are_weights_that_cannot_be_had(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(weights, "load", lambda *_: fails(BadInput("connect to the index"))())
+    metrics.lpips.load.cache_clear()
+    fields = {"eval_every": 20, "eval_metrics": (name,)}
+    with pytest.raises(BadInput, match="connect to the index"):
+        training.train(image_config(tmp_path, **fields), tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_full_disk_for_all_but_checkpoints_costs_what_is_shown_alone(
+    tmp_path, monkeypatch, probe, capsys
+):
+    training.train(short(), tmp_path / "whole")
+    monkeypatch.setattr(record_writer, "open_file", lambda _: open("/dev/full", "wb"))  # noqa: SIM115
+    monkeypatch.setattr(
+        training.pictures, "at_the_end", lambda *_: {"a": np.zeros((4, 4), "uint8")}
+    )
+    workdir = Workdir(tmp_path / "full")
+    workdir.tensorboard.mkdir(parents=True)
+    (workdir.tensorboard / "projector").symlink_to("/dev/full")
+    workdir.samples.symlink_to("/dev/full")
+    training.train(short(), tmp_path / "full")
+    assert content(tmp_path / "full") == content(tmp_path / "whole")
+    lines = [line for line in capsys.readouterr().err.splitlines() if "full" in line]
+    assert len(lines) == 3
+    logs, projector, pictures = lines
+    assert logs.startswith(f"TensorBoard misses what follows: {workdir.tensorboard}: No space left")
+    assert projector.startswith("Projector is missing at step 20: ")
+    assert "there are no pictures of the model" in pictures
 
 
 # Numbers that are not finite.

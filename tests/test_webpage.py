@@ -3,7 +3,9 @@
 import functools
 import hashlib
 import http.server
+import importlib.resources
 import json
+import re
 import threading
 import types
 
@@ -23,6 +25,17 @@ from configs import grid
 needs_chromium = pytest.mark.skipif(
     browser.CHROMIUM is None, reason=f"none of {', '.join(browser.NAMES)} is installed"
 )
+
+
+def test_the_page_sends_nothing():
+    """A page's policy: no request, no form, no other base for links."""
+    page = importlib.resources.files(webpage).joinpath("page.html").read_text()
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)
+    directives = dict(each.strip().split(" ", 1) for each in policy.split(";"))
+    for name in ("default-src", "form-action", "base-uri"):
+        assert directives[name] == "'none'"
+
+
 # On JAX a page is written by the same code in a process of its own, which takes ten seconds.
 IMAGES = ["grey", "colour"] if keras.backend.backend() == "tensorflow" else ["grey"]
 

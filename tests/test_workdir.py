@@ -1,6 +1,9 @@
 """The workdir refuses what would overwrite, and writes whole files or none."""
 
+import errno
+import fcntl
 import json
+import os
 import subprocess
 import sys
 
@@ -62,6 +65,52 @@ def test_log_appends_lines(tmp_path):
     assert [json.loads(line)["a"] for line in lines] == [1, 2]
 
 
+def test_a_record_after_one_that_was_cut_is_whole(tmp_path, capsys):
+    workdir = Workdir(tmp_path)
+    assert workdir.records() == []
+    workdir.log({"a": 1})
+    with workdir.metrics_file.open("ab") as file:
+        file.write(b'{"a": 2, "b')  # and killed
+    workdir.log({"a": 3})
+    with workdir.metrics_file.open("ab") as file:
+        file.write(b'[4]\n\xff\n5\n{"a": 6}\n')
+    assert workdir.records() == [{"a": 1}, {"a": 3}, {"a": 6}]
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(",")[1] for line in lines] == [f" line {n}" for n in (2, 4, 5, 6)]
+    assert all("metrics.jsonl" in line and "is skipped: " in line for line in lines)
+
+
+def test_a_record_on_a_full_disk_is_missed_with_a_word(tmp_path, capsys):
+    workdir = Workdir(tmp_path)
+    workdir.metrics_file.symlink_to("/dev/full")
+    workdir.log({"a": 1})
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"{workdir.metrics_file} cannot be written: No space left on device"
+
+
+def test_what_is_no_evaluation_counts_as_none(tmp_path):
+    workdir = Workdir(tmp_path)
+    assert workdir.evaluated_step() == 0
+    workdir.write_evaluation(40, {"modes": 8, "mode_kl": None})
+    assert workdir.evaluated_step() == 40
+    content = json.loads(workdir.evaluated_file.read_text())
+    assert content == {"step": 40, "modes": 8, "mode_kl": None}
+    for damaged in (b'{"step": 4', b"[]", b'{"step": "4"}', b"{}", b"\xff"):
+        workdir.evaluated_file.write_bytes(damaged)
+        assert workdir.evaluated_step() == 0
+
+
+def test_a_start_sweeps_what_was_killed(tmp_path):
+    workdir = Workdir(tmp_path)
+    places = [tmp_path, workdir.checkpoints, workdir.tensorboard / "projector", workdir.samples]
+    for place in places:
+        place.mkdir(parents=True, exist_ok=True)
+        (place / ".best.npz.deadbeef").touch()
+    (workdir.tensorboard / ".projector_config.pbtxt.deadbeef").touch()
+    claim(workdir)
+    assert [path for path in tmp_path.rglob(".*") if path.is_file()] == []
+
+
 def test_a_failed_write_leaves_the_old_file(tmp_path):
     path = tmp_path / "file"
     write_atomically(path, b"old")
@@ -92,6 +141,26 @@ def test_one_process_at_a_time(tmp_path):
         holder.kill()
     (tmp_path / "config.json").unlink()
     claim(Workdir(tmp_path))
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK])
+def test_where_nothing_can_be_locked_a_run_is_warned(tmp_path, monkeypatch, capsys, number):
+    def flock(handle, operation):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    (tmp_path / ".config.json.deadbeef").touch()  # of whom, nobody can tell
+    claim(Workdir(tmp_path))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"--workdir={tmp_path} cannot be locked ({os.strerror(number)}): ")
+    assert Workdir(tmp_path).config().method == "a"
+    assert (tmp_path / ".config.json.deadbeef").exists()
+
+
+@pytest.mark.parametrize("path", ["gs://bucket/run", "", "a\0b"])
+def test_a_workdir_that_is_no_path(path):
+    with pytest.raises(BadInput, match="--workdir must be a path"):
+        Workdir(path)
 
 
 def test_a_folder_that_cannot_be_made():

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from jax.experimental import multihost_utils
 
-from bms_keras.errors import BadInput
+from bms_keras.errors import BadInput, warn
 
 STRATEGY = "data_parallel"
 WHOLE_BATCH = True
@@ -118,13 +118,12 @@ def joined(coordinator, processes, process):
 def _tell(error):
     program = os.path.basename(sys.argv[0])
     if isinstance(error, (BadInput, OSError)):
-        print(f"{program}: {error}", file=sys.stderr)
+        warn(f"{program}: {error}")
     elif any(word in str(error) for word in LOST):
         reason = str(error).strip().splitlines()[0]
-        print(
+        warn(
             f"{program}: another process is gone ({reason}); start all of them again: the run goes "
-            "on from its last checkpoint",
-            file=sys.stderr,
+            "on from its last checkpoint"
         )
     else:
         traceback.print_exc()

@@ -13,8 +13,8 @@ from bms_keras import fields
 from bms_keras.errors import BadInput, lookup
 from bms_keras.fields import Field
 from bms_keras.metrics import fid, inception, ivom, lpips
-from bms_keras.metrics.latent import latent_match
-from bms_keras.metrics.modes import SAMPLES, mode_statistics
+from bms_keras.metrics.latent import LATENT_MATCH, latent_match
+from bms_keras.metrics.modes import MODE_STATISTICS, SAMPLES, mode_statistics
 
 LATENTS = 10_000
 
@@ -59,13 +59,19 @@ class Metric:
 
     Args:
         function: Takes a model, a data set and a `Protocol`; returns a dictionary of numbers.
+        keys: Takes a data set and a `Protocol`; returns the names of those numbers.
         kind: The kind of data that it needs; `None` for any.
         posterior: Whether it needs a recognition network.
+        points: How many held-out points it needs.
+        fetch: Takes a data set and a `Protocol`; fetches and checks what else it needs.
     """
 
     function: Callable
+    keys: Callable = lambda data, protocol: ()
     kind: str | None = None
     posterior: bool = False
+    points: int = 1
+    fetch: Callable = lambda data, protocol: None
 
     def obstacle(self, model, data):
         """Why it does not apply, or `None`."""
@@ -73,6 +79,8 @@ class Metric:
             return f"needs data of the kind {self.kind!r}; this is {data.kind!r}"
         if self.posterior and "recognition" not in model.networks:
             return "needs a method with a recognition network"
+        if (found := len(data.points(self.points))) < self.points:
+            return f"needs at least {self.points} held-out points. Received: {found}"
         return None
 
 
@@ -85,8 +93,6 @@ def _modes(model, data, protocol):
 def _latent(model, data, protocol):
     """The latent match over data points that training never saw."""
     x = data.points(LATENTS)
-    if len(x) < 4:  # a classifier is trained on one half and scored on the other
-        raise BadInput(f"the metric 'latent' needs at least 4 held-out points. Received: {len(x)}")
     rng = np.random.default_rng(0)
     mean, log_variance = model.encode(x)
     q = mean + np.exp(0.5 * log_variance) * rng.standard_normal(mean.shape)
@@ -106,12 +112,29 @@ def _lpips(model, data, protocol):
     return lpips.lpips(model, data, protocol.lpips, protocol.generated)
 
 
+def _fid_keys(data, protocol):
+    return fid.keys(min(protocol.real, len(data.test)), protocol.generated, protocol.inception)
+
+
 METRICS = {
-    "modes": Metric(_modes, kind="mixture"),
-    "latent": Metric(_latent, posterior=True),
-    "fid": Metric(_fid, kind="images"),
-    "ivom": Metric(_ivom, kind="images"),
-    "lpips": Metric(_lpips, kind="images"),
+    "modes": Metric(_modes, lambda *_: MODE_STATISTICS, kind="mixture"),
+    # A classifier is trained on one half of the points and scored on the other.
+    "latent": Metric(_latent, lambda *_: LATENT_MATCH, posterior=True, points=4),
+    "fid": Metric(
+        _fid,
+        _fid_keys,
+        kind="images",
+        points=2,
+        fetch=lambda _, protocol: inception.network(protocol.inception),
+    ),
+    "ivom": Metric(_ivom, lambda *_: ivom.KEYS, kind="images", points=2),
+    "lpips": Metric(
+        _lpips,
+        lambda _, protocol: lpips.keys(protocol.generated, protocol.lpips),
+        kind="images",
+        points=4,
+        fetch=lambda data, protocol: lpips.prepare(data, protocol.generated, protocol.lpips),
+    ),
 }
 
 
@@ -143,10 +166,42 @@ def measure(names, model, data, protocol):
     Raises:
         BadInput: If a metric does not exist, or does not apply.
     """
-    for name in names:
-        if obstacle := get(name).obstacle(model, data):
-            raise BadInput(f"the metric {name!r} {obstacle}")
+    _refuse(names, model, data)
     record = {}
     for name in names:
         record |= get(name).function(model, data, protocol)
     return record
+
+
+def prepare(config, model, data):
+    """Checks and fetches what `config.eval_metrics` need, so that nothing is found out too late.
+
+    Args:
+        config: A `ConfigDict`.
+        model, data: A `Game` and its data set.
+
+    Returns:
+        List of the names of the numbers that they give.
+
+    Raises:
+        BadInput: If a metric does not apply, if what it needs cannot be had, or if
+            `config.best_by` names none of the numbers.
+    """
+    names, protocol = config.eval_metrics, config.protocol
+    _refuse(names, model, data)
+    for name in names:
+        get(name).fetch(data, protocol)
+    keys = [key for name in names for key in get(name).keys(data, protocol)]
+    _, _, best_by = config.best_by.partition(":")
+    if best_by and best_by not in keys:
+        raise BadInput(
+            "config.best_by must name a number that config.eval_metrics measures, one of "
+            f"{', '.join(keys)}. Received: {best_by!r}"
+        )
+    return keys
+
+
+def _refuse(names, model, data):
+    for name in names:
+        if obstacle := get(name).obstacle(model, data):
+            raise BadInput(f"the metric {name!r} {obstacle}")

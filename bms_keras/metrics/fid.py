@@ -49,12 +49,25 @@ def fid(model, data, real=10_000, generated=5_000, network=None, seed=0):
             f"Received: {len(x)} held-out, {generated} generated"
         )
     y = _generated_features(network, model, generated, seed)
+    names = _names(len(x), generated, network)
+    distances = frechet_distance(Moments().add(x), Moments().add(y)), kid(x, y, seed=seed)[0]
+    return dict(zip(names, distances, strict=True))
+
+
+def keys(real, generated, source=""):
+    """The names of what `fid` returns.
+
+    Args:
+        real, generated: Numbers of images.
+        source: The network's, as `inception.network` takes it.
+    """
+    return _names(real, generated, inception.kind(source))
+
+
+def _names(real, generated, network):
     own = "" if network.name == inception.Inception.name else f"{network.name}_"
-    protocol = f"{own}{len(x)}_{generated}_test"
-    return {
-        f"fid_{protocol}": frechet_distance(Moments().add(x), Moments().add(y)),
-        f"kid_{protocol}": kid(x, y, seed=seed)[0],
-    }
+    protocol = f"{own}{real}_{generated}_test"
+    return f"fid_{protocol}", f"kid_{protocol}"
 
 
 class Moments:

@@ -22,7 +22,14 @@ PARTS = ("kernel", "beta", "mean", "var")  # the arrays of a convolution
 @functools.cache
 def network(source=""):
     """The network of a name: "tfhub", the path of an `.npz`, or "" for the package index's."""
-    return TFHubInception() if source == "tfhub" else Inception(weights.load("inception", source))
+    if kind(source) is TFHubInception:
+        return TFHubInception()
+    return Inception(weights.load("inception", source))
+
+
+def kind(source=""):
+    """The class of the network of a name."""
+    return TFHubInception if source == "tfhub" else Inception
 
 
 class Inception:

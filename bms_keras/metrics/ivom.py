@@ -15,6 +15,14 @@ from bms_keras.data.images import scaled
 from bms_keras.errors import BadInput
 
 EXPLORED = 0.1  # share of the steps that every start takes; after that an image keeps its best one
+KEYS = (  # what `ivom` returns
+    "ivom_test",
+    "ivom_test_error",
+    "ivom_test_late_fall",
+    "ivom_images",
+    "ivom_starts",
+    "ivom_steps",
+)
 MOMENTA = 0.9, 0.9  # of Adam; gradients here have no noise, so their scale may be learnt fast
 
 

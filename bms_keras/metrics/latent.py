@@ -12,6 +12,8 @@ from threadpoolctl import threadpool_limits
 
 from bms_keras import objectives
 
+LATENT_MATCH = ("latent_auc", "latent_accuracy", "latent_mmd")  # what `latent_match` returns
+
 
 def latent_match(q, p, seed=0):
     """Tells two samples of latents apart as well as a fresh classifier can.

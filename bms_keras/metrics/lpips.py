@@ -43,11 +43,7 @@ def lpips(model, data, network="alexnet", generated=5_000, seed=0):
             finite, or the network's weights cannot be had.
     """
     x = data.images(generated)
-    if min(len(x), generated) < 4:
-        raise BadInput(
-            "LPIPS diversity needs at least four images on each side. "
-            f"Received: {len(x)} held-out, {generated} generated"
-        )
+    _check(len(x), generated)
     network = network if isinstance(network, LPIPS) else load(network)
     starts = range(0, generated // 2, CHUNK)
     sizes = [min(CHUNK, generated // 2 - start) for start in starts]
@@ -57,12 +53,36 @@ def lpips(model, data, network="alexnet", generated=5_000, seed=0):
     ]
     distances = np.concatenate(parts).astype("float64")
     half = len(x) // 2  # halves: neighbours in a folder may look alike
-    key = f"lpips_diversity_{generated}_{network.name}"
-    return {
-        key: float(distances.mean()),
-        f"{key}_error": float(distances.std(ddof=1) / np.sqrt(len(distances))),
-        f"{key}_data": float(network.distance(scaled(x[:half]), scaled(x[half : 2 * half])).mean()),
-    }
+    numbers = (
+        float(distances.mean()),
+        float(distances.std(ddof=1) / np.sqrt(len(distances))),
+        float(network.distance(scaled(x[:half]), scaled(x[half : 2 * half])).mean()),
+    )
+    return dict(zip(_names(generated, network.name), numbers, strict=True))
+
+
+def prepare(data, generated=5_000, source="alexnet"):
+    """Fetches and checks what `lpips` needs; the arguments and what it raises are the same."""
+    _check(len(data.images(4)), generated)
+    load(source)
+
+
+def keys(generated=5_000, source="alexnet"):
+    """The names of what `lpips` returns, for a network as `load` takes it."""
+    return _names(generated, backbone_of(source))
+
+
+def _names(generated, network):
+    key = f"lpips_diversity_{generated}_{network}"
+    return key, f"{key}_error", f"{key}_data"
+
+
+def _check(held_out, generated):
+    if min(held_out, generated) < 4:
+        raise BadInput(
+            "LPIPS diversity needs at least four images on each side. "
+            f"Received: {held_out} held-out, {generated} generated"
+        )
 
 
 @functools.cache
@@ -72,17 +92,27 @@ def load(source="alexnet"):
     Raises:
         BadInput: If the name is unknown or the weights cannot be had.
     """
+    name = backbone_of(source)
+    return LPIPS(weights.load(f"lpips_{name}", None if source in BACKBONES else source), name)
+
+
+def backbone_of(source):
+    """The name of a network, "alexnet" or "vgg16", or the one that is in the name of an `.npz`.
+
+    Raises:
+        BadInput: If the name is unknown.
+    """
     path = pathlib.Path(source)
     if path.suffix != ".npz":
         lookup(BACKBONES, source, "network of LPIPS (without the path of an .npz)")
-        return LPIPS(weights.load(f"lpips_{source}"), source)
+        return source
     names = [name for name in BACKBONES if name in path.stem]
     if len(names) != 1:
         raise BadInput(
             f"the name of LPIPS' weights must contain one of {', '.join(BACKBONES)}. "
             f"Received: {source}"
         )
-    return LPIPS(weights.load(f"lpips_{names[0]}", source), names[0])
+    return names[0]
 
 
 class LPIPS:

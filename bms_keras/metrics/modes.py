@@ -3,6 +3,13 @@
 import numpy as np
 
 SAMPLES = 2500  # section 4.1
+MODE_STATISTICS = (  # what `mode_statistics` returns
+    "modes",
+    "high_quality_percent",
+    "mode_kl",
+    "spread_ratio",
+    "sliced_wasserstein",
+)
 
 
 def mode_statistics(samples, means, std, reference, projections=128, seed=0):

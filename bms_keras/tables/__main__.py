@@ -16,7 +16,6 @@ which has `configs/`.
 
 import json
 import os
-import pathlib
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -72,7 +71,7 @@ def main():
     name, rows, names, fields = table_asked()
     for metric in names:
         metrics.get(metric)
-    folder = pathlib.Path(WORKDIR.value)
+    folder = files.expanded(WORKDIR.value, "--workdir")
     seeds = range(FIRST_SEED.value, FIRST_SEED.value + SEEDS.value)
     jobs = {
         (row.name, seed): runs.job(folder, row, fields, seed, names)
@@ -81,7 +80,7 @@ def main():
     }
     for job in jobs.values():
         job.full_config()  # what does not fit is refused before anything is trained
-    out = pathlib.Path(OUT.value or folder / f"{name}.json")
+    out = files.expanded(OUT.value or folder / f"{name}.json", "--out")
     out.parent.mkdir(parents=True, exist_ok=True)
     found = {}
     for job, record in runs.play(list(jobs.values()), JOBS.value):

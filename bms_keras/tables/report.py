@@ -7,7 +7,6 @@ import subprocess
 
 import keras
 import numpy as np
-from PIL import Image
 
 from bms_keras import evaluation, pictures, version
 from bms_keras.workdir import Workdir
@@ -117,7 +116,7 @@ def draw(runs, names, folder, prefix):
     paths = []
     for name in {"table2", "table3", "comparison", "closest"} & set(drawn):
         path = pathlib.Path(folder) / f"{prefix}_{name}.png"
-        Image.fromarray(drawn[name]).save(path)
+        pictures.write(path, drawn[name])
         paths.append(path)
     return sorted(paths)
 

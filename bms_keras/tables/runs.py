@@ -16,10 +16,11 @@ import queue
 import signal
 import subprocess
 import sys
+import threading
 
-from bms_keras import evaluation, methods, metrics, training, workdir
+from bms_keras import evaluation, files, methods, metrics, training, workdir
 from bms_keras.config import complete, differences
-from bms_keras.errors import BadInput
+from bms_keras.errors import BadInput, warn
 
 ONE_THREAD = {  # threads that wait for each other cost more than they bring
     "OMP_NUM_THREADS": "1",
@@ -68,14 +69,13 @@ class Job:
     def record(self):
         """What was measured of the finished run, or `None` while there is something to do."""
         folder, config = workdir.Workdir(self.folder), self.full_config()
-        if not (folder.config_file.exists() and folder.metrics_file.exists()):
+        if not folder.config_file.exists():
             return None
         there, here = folder.config().to_dict(), workdir.as_read(config)
         if differences(there, here) or there["protocol"] != here["protocol"]:
             return None  # training refuses the one; the other is to be measured anew
-        for line in reversed(folder.metrics_file.read_text().splitlines()):
-            record = json.loads(line)
-            if record["step"] == config.steps and self._measured(record):
+        for record in reversed(folder.records()):
+            if record.get("step") == config.steps and self._measured(record):
                 return record
         return None
 
@@ -106,7 +106,7 @@ def job(folder, row, fields, seed, names):
         names: Names of metrics.
     """
     fields = {**fields, **row.fields, "seed": seed}
-    path = str(pathlib.Path(folder) / f"{row.name}_{seed}")
+    path = str(files.expanded(folder) / f"{row.name}_{seed}")
     return Job(path, row.config, row.method, fields, tuple(names))
 
 
@@ -121,7 +121,7 @@ def play(jobs, count):
     """Plays runs, `count` at a time with a core each.
 
     A run's output goes to `log.txt` in its workdir. When this process is asked to stop (SIGTERM or
-    Ctrl-C), the runs under way write a checkpoint first.
+    Ctrl-C), the runs under way write a checkpoint first; when it is killed, so are they.
 
     Args:
         jobs: List of `Job`.
@@ -162,24 +162,42 @@ def _in_a_process(job, cores, underway):
         folder.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", __name__, json.dumps(dataclasses.asdict(job))]
         alone = {} if core is None else {**ONE_THREAD, "BMS_KERAS_CORE": str(core)}
-        with (folder / "log.txt").open("a") as log:
-            # In a session of its own, so that Ctrl-C reaches it once, through `play`.
+        with (folder / "log.txt").open("a+b") as log:
+            before = log.seek(0, os.SEEK_END)
+            # In a session of its own, so that Ctrl-C reaches it once, through `play`; with a pipe
+            # from here, whose end tells it that this process is gone.
             process = subprocess.Popen(
                 command,
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=os.environ | alone,
                 start_new_session=True,
             )
-        underway.append(process)
-        status = process.wait()
-        underway.remove(process)
+            underway.append(process)
+            status = process.wait()
+            underway.remove(process)
+            log.seek(before)
+            said = log.read().decode(errors="replace").split("\n")
     finally:
         cores.put(core)
     record = job.record()
     if record is None:
-        raise BadInput(f"{folder} ended with status {status} and no record: see its log.txt")
+        lines = [line.strip() for line in said if line.strip()] or ["it said nothing"]
+        line = lines[-1].removeprefix("tables: ")
+        raise BadInput(f"{folder} ended with status {status} and no record: {line}")
     return record
+
+
+def _end_with_the_parent():
+    """Ends this process when the one that began it is gone, however that ended."""
+
+    def wait():
+        while os.read(sys.stdin.fileno(), 1):  # nothing is ever written there
+            pass
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def fields_of(texts):
@@ -208,7 +226,9 @@ def fields_of(texts):
 if __name__ == "__main__":
     if core := os.environ.get("BMS_KERAS_CORE"):
         os.sched_setaffinity(0, {int(core)})
+    _end_with_the_parent()
     try:
         Job(**json.loads(sys.argv[1])).play()
-    except BadInput as error:
-        sys.exit(f"tables: {error}")
+    except (BadInput, OSError) as error:
+        warn(f"tables: {error}")
+        sys.exit(1)

@@ -9,10 +9,10 @@ import gzip
 import html
 import importlib.resources
 import json
-import pathlib
 import re
 
 from bms_keras import onnx
+from bms_keras.files import expanded
 from bms_keras.webpage import runtime
 from bms_keras.webpage.directions import leading_directions
 
@@ -42,6 +42,7 @@ def write(model, data, folder, title, onnxruntime_web=None):
 
     >>> write(model, grid(128, seed=0), "page", "BMS-VAE-GAN on Grid")
     """
+    folder = expanded(folder, "--web_dir")
     onnx.refuse_existing(folder, [INDEX])
     parts = runtime.load(onnxruntime_web)
     networks = onnx.converted(model)
@@ -57,7 +58,7 @@ def write(model, data, folder, title, onnxruntime_web=None):
         info=_json(_info(model, data)),
         parts="\n".join(map(_embedded, embedded, embedded.values())),
     )
-    onnx.write_new(pathlib.Path(folder) / INDEX, page.encode())
+    onnx.write_new(folder, {INDEX: page.encode()})
 
 
 def _info(model, data):

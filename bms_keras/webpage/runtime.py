@@ -10,8 +10,8 @@ import sys
 import tarfile
 import tempfile
 
-from bms_keras import cache
-from bms_keras.errors import BadInput
+from bms_keras import cache, files
+from bms_keras.errors import BadInput, warn
 from bms_keras.files import write_atomically
 
 VERSION = "1.30.0"
@@ -37,18 +37,15 @@ def load(path=None):
         BadInput: If the file is missing or is another one, or can neither be found nor fetched.
     """
     if path:
-        try:
-            content = pathlib.Path(path).read_bytes()
-        except OSError as error:
-            raise BadInput(f"{path} cannot be read: {error.strerror}") from None
+        content = files.read(files.expanded(path, "--onnxruntime_web"))
         return _members(_checked(content, path))
     file = cache.subfolder("web") / FILE
     if file.exists():
         try:
-            return _members(_checked(file.read_bytes(), file))
+            return _members(_checked(files.read(file), file))
         except BadInput as error:
             file.unlink()
-            print(f"{error}; it is removed and fetched anew", file=sys.stderr, flush=True)
+            warn(f"{error}; it is removed and fetched anew")
     content = _checked(_fetch(), "what the npm registry offers")
     write_atomically(file, content)
     return _members(content)
