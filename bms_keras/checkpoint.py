@@ -7,6 +7,7 @@ file's last 64 bytes are the SHA-256 of what is before them, so that no damage g
 states make equal files, byte for byte.
 """
 
+import contextlib
 import hashlib
 import io
 import json
@@ -72,6 +73,14 @@ def step_of(path):
 
 def _path(folder, step):
     return folder / f"step_{step:09d}.npz"
+
+
+def newest(folder):
+    """The manifest of the newest checkpoint that can be read; empty if there is none."""
+    for path in steps(folder)[::-1]:
+        with contextlib.suppress(BadInput):
+            return read(path)[0]
+    return {}
 
 
 def restore(model, folder, config=None, which="newest"):

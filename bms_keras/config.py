@@ -41,6 +41,8 @@ def default_config(method, **objective):
                 "crop": 0,  # side of the central square that is kept; 0: the largest
                 "held_out": 0.1,  # share kept for the metrics where there is no test split
                 "skip_broken": False,  # leave out, and count, files that are no images
+                "background": 255,  # grey level that shows through transparent images
+                "accept_changes": False,  # go on with other data than a run was trained on
             },
             "networks": {"family": "", "latent_dim": 100},
             "objective": entry.objective | known,
@@ -141,6 +143,8 @@ RULES = {
     "data.resolution": _integer(0),
     "data.channels": (lambda value: value in (0, 1, 3), "1, 3, or 0 for the source's"),
     "data.crop": _integer(0),
+    "data.background": (lambda value: type(value) is int and 0 <= value <= 255, "in 0 to 255"),
+    "data.accept_changes": _one_of((True, False)),
     "data.held_out": (lambda value: 0 < value < 1, "in (0, 1)"),
     "optimizer.learning_rate": ABOVE_0,
     "optimizer.image_critic_learning_rate": ABOVE_0,

@@ -9,6 +9,12 @@ class NotFinite(BadInput):
     """Training came to a number that is not finite."""
 
 
+def printable(text):
+    """A path or a message in one line: what would not print, a newline say, is escaped."""
+    escaped = lambda letter: letter.encode("unicode_escape").decode()  # noqa: E731
+    return "".join(each if each.isprintable() else escaped(each) for each in str(text))
+
+
 def lookup(table, name, field):
     """What a registry holds under a name.
 

@@ -21,11 +21,12 @@ class Experiment:
     data: object
 
 
-def build(config):
+def build(config, source=None):
     """Builds what a config describes.
 
     Args:
         config: A `ConfigDict` as `bms_keras.config.default_config` makes them.
+        source: Its data set; opened if it is not given.
 
     Returns:
         An `Experiment`.
@@ -36,7 +37,8 @@ def build(config):
     validate(config)
     keras.utils.set_random_seed(config.seed)  # the initial weights
     method = methods.get(config.method)
-    source = data.load(config.data, config.batch_size, config.seed)
+    if source is None:
+        source = data.load(config.data, config.batch_size, config.seed)
     if method.kind not in (None, source.kind):
         raise BadInput(f"the method {config.method!r} needs data of the kind {method.kind!r}")
     wanted = (method.networks, method.normalization, method.outputs)

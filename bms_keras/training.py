@@ -1,5 +1,6 @@
 """Trains what a config describes into a workdir; called again, goes on where it stopped."""
 
+import functools
 import math
 import sys
 
@@ -18,6 +19,7 @@ from bms_keras import (
 )
 from bms_keras.backends import several
 from bms_keras.config import validate
+from bms_keras.data import contents
 from bms_keras.errors import BadInput, NotFinite
 from bms_keras.workdir import Workdir
 
@@ -46,7 +48,8 @@ def train(config, workdir):
     strategy = strategies.scope(config, methods.get(config.method).coupled)
     with interruption.postponed() as asked, strategy:
         built = experiment.build(strategies.within_limits(config))
-        with strategies.by_the_first(workdir.claimed(config)):
+        same_data = functools.partial(_check_data, built.data, config, workdir)
+        with strategies.by_the_first(workdir.claimed(config, same_data)):
             run = _Run(built, config, workdir, strategies.Agreed(asked))
             try:
                 run.to_the_end()
@@ -146,6 +149,7 @@ class _Run:
                 self.config,
                 self.config.keep,
                 rollbacks=self.rollbacks,
+                data=self.data.contents,
             )
 
     def draw(self):
@@ -186,6 +190,12 @@ class _Run:
             raise NotFinite(f"{wrong}, before the first checkpoint: lower a rate") from fault
         self.model.reseed(int(np.random.default_rng([config.seed, self.rollbacks]).integers(2**31)))
         print(f"{wrong}; rolled back to step {self.step} with new noise", file=sys.stderr)
+
+
+def _check_data(data, config, workdir):
+    """Refuses data that are not those that the run in a workdir was trained on."""
+    noted = contents.noted(checkpoint.newest(workdir.checkpoints))
+    contents.check(noted, data, config.data.accept_changes)
 
 
 def _segments(start, stop, epoch):

@@ -21,6 +21,8 @@ MAY_CHANGE = (  # when a run goes on
     "on_nan",
     "max_rollbacks",
     "strategy",
+    "data.source",  # what data are is not their path: see `bms_keras.data.contents`
+    "data.accept_changes",
 )
 
 
@@ -42,11 +44,16 @@ class Workdir:
         self.metrics_file = self.path / "metrics.jsonl"
 
     @contextlib.contextmanager
-    def claimed(self, config):
+    def claimed(self, config, check=lambda: None):
         """Holds the folder for one run, which no other process may then claim.
 
         Writes the config of a new run, or checks that it is the one that began this run. The
         operating system lets go of the folder when the process ends, however it ends.
+
+        Args:
+            config: The run's `ConfigDict`.
+            check: Function without arguments that refuses what else does not go with the run that
+                is here, before anything is written.
 
         Raises:
             BadInput: If the folder holds a run of another config (the line names the fields), if
@@ -59,18 +66,19 @@ class Workdir:
             raise BadInput(f"--workdir={self.path} cannot be used: {error.strerror}") from None
         try:
             _lock(handle, self.path)
-            self._write_config(config)
+            self._write_config(config, check)
             yield
         finally:
             os.close(handle)
 
-    def _write_config(self, config):
+    def _write_config(self, config, check):
         config = as_read(config)
         if self.config_file.exists() and (others := differences(self._read(), config)):
             raise BadInput(
                 f"{self.path} holds a run of another config ({'; '.join(others)}). "
                 "Choose another --workdir, or the same config to go on."
             )
+        check()
         try:
             write_atomically(self.config_file, json.dumps(config, indent=2).encode())
         except OSError as error:
@@ -149,7 +157,7 @@ def differences(old, new):
     return [
         f"{field}: {a!r} there, {b!r} now"
         for field, a, b in _differing(old, new)
-        if field.split(".")[0] not in MAY_CHANGE
+        if not {field, field.split(".")[0]} & {*MAY_CHANGE}
     ]
 
 

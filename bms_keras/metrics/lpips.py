@@ -40,7 +40,7 @@ def lpips(model, data, network="alexnet", generated=5_000, seed=0):
 
     Raises:
         BadInput: If there are fewer than four images on a side (two pairs), the samples are not
-            finite, or the network's weights cannot be had.
+            finite, the network's weights cannot be had, or what it makes of images is not finite.
     """
     x = data.images(generated)
     if min(len(x), generated) < 4:
@@ -56,12 +56,18 @@ def lpips(model, data, network="alexnet", generated=5_000, seed=0):
         for start, size in zip(starts, sizes, strict=True)
     ]
     distances = np.concatenate(parts).astype("float64")
-    half = len(x) // 2  # halves: neighbours in a folder may look alike
+    half = len(x) // 2
+    of_data = network.distance(scaled(x[:half]), scaled(x[half : 2 * half]))
+    if not (np.isfinite(distances).all() and np.isfinite(of_data).all()):
+        raise BadInput(
+            "LPIPS' distances are not finite: the weights are not those of a network that was "
+            "trained"
+        )
     key = f"lpips_diversity_{generated}_{network.name}"
     return {
         key: float(distances.mean()),
         f"{key}_error": float(distances.std(ddof=1) / np.sqrt(len(distances))),
-        f"{key}_data": float(network.distance(scaled(x[:half]), scaled(x[half : 2 * half])).mean()),
+        f"{key}_data": float(of_data.mean()),
     }
 
 
