@@ -101,8 +101,8 @@ def _other(folder, source, taken):
     other, built, _ = load(folder)
     if built.data.fingerprint != source.fingerprint:
         raise BadInput(
-            f"{folder.path} is a run on {other.data.source!r}, which holds other data than "
-            f"{source.name}, or prepares them otherwise"
+            f"{folder.path} is a run on {built.data.name!r}, not on {source.name!r}, or on other "
+            "images of that name, or prepares them otherwise"
         )
     return {_title(other, taken): built.model}
 

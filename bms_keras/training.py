@@ -10,6 +10,7 @@ from bms_keras import (
     board,
     callbacks,
     checkpoint,
+    data,
     experiment,
     interruption,
     methods,
@@ -27,7 +28,8 @@ from bms_keras.workdir import Workdir
 def train(config, workdir):
     """Trains to `config.steps`.
 
-    SIGTERM and SIGINT end it after the step under way, with a checkpoint. Of several processes, all
+    SIGTERM and SIGINT end it after the step under way, with a checkpoint; while data are opened, at
+    once. Of several processes, all
     of which must see the same workdir, the first writes; a signal to one ends all.
 
     Args:
@@ -46,9 +48,10 @@ def train(config, workdir):
     validate(config)
     workdir = Workdir(workdir)
     strategy = strategies.scope(config, methods.get(config.method).coupled)
+    source = data.load(config.data, config.batch_size, config.seed)  # Ctrl-C ends it at once
     with interruption.postponed() as asked, strategy:
-        built = experiment.build(strategies.within_limits(config))
-        same_data = functools.partial(_check_data, built.data, config, workdir)
+        built = experiment.build(strategies.within_limits(config), source)
+        same_data = functools.partial(_check_data, source, config, workdir)
         with strategies.by_the_first(workdir.claimed(config, same_data)):
             run = _Run(built, config, workdir, strategies.Agreed(asked))
             try:
@@ -192,10 +195,10 @@ class _Run:
         print(f"{wrong}; rolled back to step {self.step} with new noise", file=sys.stderr)
 
 
-def _check_data(data, config, workdir):
+def _check_data(source, config, workdir):
     """Refuses data that are not those that the run in a workdir was trained on."""
     noted = contents.noted(checkpoint.newest(workdir.checkpoints))
-    contents.check(noted, data, config.data.accept_changes)
+    contents.check(noted, source, config.data.accept_changes)
 
 
 def _segments(start, stop, epoch):

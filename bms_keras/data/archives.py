@@ -9,7 +9,7 @@ import numpy as np
 
 IN_MEMORY = 2**30  # bytes: what is larger is mapped, or refused if it is compressed
 DEFLATED = 1032  # times at most does what is deflated become smaller
-CHUNK = 2**24
+CHUNK = 2**20
 
 
 def read(path, names):
