@@ -44,8 +44,8 @@ def split(digests, held_out, name):
     different = len(np.unique(ranked))
     if different < 2:
         raise BadInput(
-            f"{name} has {different} images that differ, of which config.data.held_out={held_out} "
-            "must leave some to train on and some to measure with"
+            f"{name} must hold two different images at least, of which config.data.held_out="
+            f"{held_out} leaves some to train on and some to measure with. Received: {different}"
         )
     lowest = np.searchsorted(ranked, ranked[0], "right")
     highest = np.searchsorted(ranked, ranked[-1], "left")

@@ -5,9 +5,10 @@ import contextlib
 import hashlib
 import os
 import threading
+import warnings
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from bms_keras.data import store
 from bms_keras.errors import BadInput, printable
@@ -94,11 +95,13 @@ def decoded(files, config):
 def _in_order(function, files):
     """What a function says of each file, by as many threads as there are processors."""
     pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
-    try:
-        for first in range(0, len(files), 256):  # so that the first error ends the work
-            yield from pool.map(function, files[first : first + 256])
-    finally:
-        pool.shutdown(cancel_futures=True)  # at an error or Ctrl-C nothing more is begun
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="PIL")  # of EXIF that nobody needs, say
+        try:
+            for first in range(0, len(files), 256):  # so that the first error ends the work
+                yield from pool.map(function, files[first : first + 256])
+        finally:
+            pool.shutdown(cancel_futures=True)  # at an error or Ctrl-C nothing more is begun
 
 
 def _decoded(path, channels, config):
@@ -110,7 +113,8 @@ def _decoded(path, channels, config):
     except Exception as error:  # what a decoder raises is anybody's guess
         if config.skip_broken:
             return None
-        reason = printable(str(error) or type(error).__name__)
+        known = {UnidentifiedImageError: f"it is none of {', '.join(FORMATS)}"}
+        reason = known.get(type(error)) or printable(str(error) or type(error).__name__)
         raise BadInput(
             f"{printable(path)} is no image to train on ({reason}); remove it, or set "
             "config.data.skip_broken=True"
