@@ -9,10 +9,15 @@ class NotFinite(BadInput):
     """Training came to a number that is not finite."""
 
 
-def printable(text):
-    """A path or a message in one line: what would not print, a newline say, is escaped."""
-    escaped = lambda letter: letter.encode("unicode_escape").decode()  # noqa: E731
-    return "".join(each if each.isprintable() else escaped(each) for each in str(text))
+def one_line(text):
+    """A text whose line breaks and control characters, as names of files may hold, are escaped.
+
+    Example:
+
+    >>> one_line("a\\nb")
+    'a\\\\nb'
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
 
 
 def lookup(table, name, field):

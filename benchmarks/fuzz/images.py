@@ -111,20 +111,21 @@ def play_path(seed):
     opened(rng, odd_paths(rng))
 
 
+KINDS = (
+    *((make, functools.partial(play_folder, functools.partial(with_file, make))) for make in FILES),
+    *((make, functools.partial(play_archive, make)) for make in ARCHIVES),
+    (odd_entries, functools.partial(play_folder, odd_entries)),
+    (odd_paths, play_path),
+)
+
+
 def cases(seed, count=150):
     """So many cases, of each kind in turn."""
-    kinds = {
-        make.__name__: functools.partial(play_folder, functools.partial(with_file, make))
-        for make in FILES
-    }
-    kinds |= {make.__name__: functools.partial(play_archive, make) for make in ARCHIVES}
-    kinds |= {"odd_entries": functools.partial(play_folder, odd_entries), "odd_paths": play_path}
-    names = [make.__name__ for make in (*FILES, *ARCHIVES)] + ["odd_entries", "odd_paths"]
-    names = [names[i % len(names)] for i in range(count)]
-    return [
-        harness.Case(f"{name} {i}", functools.partial(kinds[name], [seed, i]))
-        for i, name in enumerate(names)
-    ]
+    found = []
+    for i in range(count):
+        make, play = KINDS[i % len(KINDS)]
+        found.append(harness.Case(f"{make.__name__} {i}", functools.partial(play, [seed, i])))
+    return found
 
 
 def main():

@@ -6,7 +6,7 @@ import hashlib
 
 import numpy as np
 
-from bms_keras.errors import BadInput, printable
+from bms_keras.errors import BadInput, one_line
 
 
 def digest(content):
@@ -102,7 +102,7 @@ def check(noted, data, accept):
     changed = noted and changes(noted, data.contents)
     if changed and not accept:
         raise BadInput(
-            f"{printable(data.name)} is not what this run was trained on: {changed}. Bring that "
+            f"{one_line(data.name)} is not what this run was trained on: {changed}. Bring that "
             "back, or go on with --config.data.accept_changes=True"
         )
 
@@ -116,7 +116,7 @@ def changes(before, now):
     if before["fingerprint"] == now["fingerprint"]:
         return ""
     if (before["kind"], now["kind"]) != ("images", "images"):
-        return f"{printable(before['name'])} then, {now['name']} now"
+        return f"{one_line(before['name'])} then, {now['name']} now"
     shapes = ["x".join(map(str, each["shape"])) for each in (before, now)]
     if shapes[0] != shapes[1]:
         return f"images of {shapes[0]} then, of {shapes[1]} now"

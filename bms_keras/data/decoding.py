@@ -11,7 +11,7 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from bms_keras.data import store
-from bms_keras.errors import BadInput, printable
+from bms_keras.errors import BadInput, one_line
 
 FORMATS = ("PNG", "JPEG", "WEBP")  # whatever a file is called, no other decoder sees it
 MODES = {1: "L", 3: "RGB"}
@@ -114,9 +114,9 @@ def _decoded(path, channels, config):
         if config.skip_broken:
             return None
         known = {UnidentifiedImageError: f"it is none of {', '.join(FORMATS)}"}
-        reason = known.get(type(error)) or printable(str(error) or type(error).__name__)
+        reason = known.get(type(error)) or one_line(str(error) or type(error).__name__)
         raise BadInput(
-            f"{printable(path)} is no image to train on ({reason}); remove it, or set "
+            f"{one_line(path)} is no image to train on ({reason}); remove it, or set "
             "config.data.skip_broken=True"
         ) from None
 

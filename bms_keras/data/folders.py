@@ -6,7 +6,7 @@ import pathlib
 import stat
 import sys
 
-from bms_keras.errors import BadInput, printable
+from bms_keras.errors import BadInput, one_line
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 LEFT_OUT = "__MACOSX"  # besides whatever begins with a dot: what archives and editors leave behind
@@ -44,8 +44,8 @@ def image_files(folder):
     said = ", ".join(f"{count} {what}" for what, count in left_out.items() if count)
     said = f"; left out: {said}" if said else ""
     if not found:
-        raise BadInput(f"{printable(folder)} holds no image; known are {', '.join(SUFFIXES)}{said}")
-    print(f"{printable(folder)}: {len(found)} images{said}", file=sys.stderr, flush=True)
+        raise BadInput(f"{one_line(folder)} holds no image; known are {', '.join(SUFFIXES)}{said}")
+    print(f"{one_line(folder)}: {len(found)} images{said}", file=sys.stderr, flush=True)
     return sorted(found)
 
 
@@ -58,4 +58,4 @@ def _is_special(path):
 
 
 def _refuse(error):
-    raise BadInput(f"{printable(error.filename)} cannot be read: {error.strerror}")
+    raise BadInput(f"{one_line(error.filename)} cannot be read: {error.strerror}")

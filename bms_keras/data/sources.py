@@ -9,7 +9,7 @@ from PIL import Image
 from bms_keras.data import archives, contents, decoding, store
 from bms_keras.data.folders import image_files
 from bms_keras.data.images import Images, Rows
-from bms_keras.errors import BadInput, printable
+from bms_keras.errors import BadInput, one_line
 
 
 def from_npz(config, path, batch_size, seed):
@@ -17,15 +17,15 @@ def from_npz(config, path, batch_size, seed):
 
     The arrays are uint8, `(n, height, width)` or `(n, height, width, channels)`.
     """
-    name = printable(path)
+    name = one_line(path)
     try:
         arrays, held = archives.read(path, ("x_train", "x_test"))
     except Exception as error:  # of a file that is cut short, damaged or no archive
         raise BadInput(
-            f"{name} cannot be read as an .npz: {printable(error) or type(error).__name__}"
+            f"{name} cannot be read as an .npz: {one_line(error) or type(error).__name__}"
         ) from None
     if "x_train" not in arrays:
-        raise BadInput(f"{name} must hold x_train. Received: {printable(', '.join(held))}")
+        raise BadInput(f"{name} must hold x_train. Received: {one_line(', '.join(held))}")
     parts = {part: _checked(array, f"{name}:{part}") for part, array in arrays.items()}
     digests = {part: contents.of_rows(array) for part, array in parts.items()}
     for part in parts:
@@ -138,7 +138,7 @@ def _tfds_split(builder, split, config):
 
 def _with_held_out(images, digests, config, batch_size, seed, name):
     """A data set without a split of its own: a share is held out, by each image's content."""
-    parts = contents.split(digests, config.held_out, printable(config.source))
+    parts = contents.split(digests, config.held_out, one_line(config.source))
     train, test = (Rows(images, index) for index in parts)
     digests = tuple(digests[index] for index in parts)
     return Images(train, test, batch_size, seed, name, digests, _prepared(config))
