@@ -10,7 +10,6 @@ from bms_keras import (
     board,
     callbacks,
     checkpoint,
-    data,
     experiment,
     interruption,
     methods,
@@ -48,11 +47,11 @@ def train(config, workdir):
     validate(config)
     workdir = Workdir(workdir)
     strategy = strategies.scope(config, methods.get(config.method).coupled)
-    source = data.load(config.data, config.batch_size, config.seed)  # Ctrl-C ends it at once
-    with interruption.postponed() as asked, strategy:
-        built = experiment.build(strategies.within_limits(config), source)
-        same_data = functools.partial(_check_data, source, config, workdir)
-        with strategies.by_the_first(workdir.claimed(config, same_data)):
+    with strategy:
+        built = experiment.build(strategies.within_limits(config))  # a signal ends it at once
+        same_data = functools.partial(_check_data, built.data, config, workdir)
+        claim = strategies.by_the_first(workdir.claimed(config, same_data))
+        with interruption.postponed() as asked, claim:
             run = _Run(built, config, workdir, strategies.Agreed(asked))
             try:
                 run.to_the_end()
@@ -195,10 +194,10 @@ class _Run:
         print(f"{wrong}; rolled back to step {self.step} with new noise", file=sys.stderr)
 
 
-def _check_data(source, config, workdir):
+def _check_data(data, config, workdir):
     """Refuses data that are not those that the run in a workdir was trained on."""
     noted = contents.noted(checkpoint.newest(workdir.checkpoints))
-    contents.check(noted, source, config.data.accept_changes)
+    contents.check(noted, data, config.data.accept_changes)
 
 
 def _segments(start, stop, epoch):

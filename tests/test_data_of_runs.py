@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 import time
 from unittest.mock import Mock
 
@@ -14,7 +15,8 @@ from ml_collections import ConfigDict
 from PIL import Image
 
 import bms_keras
-from bms_keras import checkpoint, evaluation, training
+from benchmarks.fuzz.harness import forked
+from bms_keras import checkpoint, cli, evaluation, training
 from bms_keras.data import decoding
 from bms_keras.workdir import Workdir
 from configs import folder as folder_config
@@ -176,6 +178,20 @@ def test_a_run_can_be_stopped_while_its_data_are_decoded(place, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         training.train(config("mine"), "new")
     assert not (place / "new").exists()
+
+
+def test_ctrl_c_on_the_command_line_is_one_line():
+    def interrupted():
+        raise KeyboardInterrupt
+
+    def play():
+        sys.argv = ["train.py"]
+        cli.run(interrupted)
+
+    outcome = forked(play, seconds=60)
+    assert outcome.status == 130
+    assert outcome.text.splitlines()[-1] == "train.py: interrupted"
+    assert "Traceback" not in outcome.text
 
 
 def test_runs_are_compared_by_what_their_data_are(place, monkeypatch):

@@ -136,7 +136,7 @@ def pixel_bomb(rng):
         content[place : place + 4] = struct.pack(">HH", min(height, 65_535), min(width, 65_535))
         return "jpg", bytes(content)
     colour, channels = [(6, 4), (0, 1)][way - 2]
-    rows = min(height * (1 + channels * width), 2**28)  # all of them up to our limit
+    rows = min(height * (1 + channels * width), 2**28 + 2**20)  # all of them up to our limit
     return "png", png(width, height, 8, colour, pixels=bytes(rows))
 
 

@@ -72,8 +72,10 @@ class Job:
         if not (folder.config_file.exists() and folder.metrics_file.exists()):
             return None
         there, here = folder.config().to_dict(), workdir.as_read(config)
-        if workdir.differences(there, here) or there["protocol"] != here["protocol"]:
-            return None  # training refuses the one; the other is to be measured anew
+        if workdir.differences(there, here) or any(
+            there[part] != here[part] for part in ("data", "protocol")
+        ):
+            return None  # training refuses the one; of the others it decides, or measures anew
         for line in reversed(folder.metrics_file.read_text().splitlines()):
             record = json.loads(line)
             if record["step"] == config.steps and self._measured(record):
