@@ -51,13 +51,17 @@ def fit(image, resolution, channels, crop=0, background=255):
         size = "x".join(map(str, image.size)) + (f" cropped to {side}" if crop else "")
         raise ValueError(f"it is {size}, less than half of config.data.resolution={resolution}")
     left, top = ((length - side) // 2 for length in image.size)
-    image = image.crop((left, top, left + side, top + side))
+    if image.size != (side, side):  # no copy of a large image that is not needed
+        image = image.crop((left, top, left + side, top + side))
     if image.mode.startswith("I"):  # 16 bits, which Pillow would cut off at 255
         image = Image.fromarray((np.asarray(image) // 257).astype("uint8"))
     elif image.has_transparency_data:
-        ground = Image.new("RGBA", image.size, (background, background, background, 255))
-        image = Image.alpha_composite(ground, image.convert("RGBA"))
-    image = image.convert(MODES[channels])
+        ground = Image.new("RGB", image.size, (background,) * 3)
+        image = image if image.mode == "RGBA" else image.convert("RGBA")
+        ground.paste(image, mask=image)
+        image = ground
+    if image.mode != MODES[channels]:
+        image = image.convert(MODES[channels])
     if side != resolution:
         image = image.resize((resolution, resolution), Image.Resampling.LANCZOS)
     return np.asarray(image).reshape(resolution, resolution, channels)
