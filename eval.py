@@ -5,7 +5,8 @@ go to `samples/` there: on 2D data the paper's tables 2 and 3; of images samples
 interpolations, nearest training images and, with `ivom`, the closest samples (table 5).
 
 The run is exported with `--export_dir` as a SavedModel for TF Serving, with `--onnx_dir` as ONNX,
-with `--web_dir` as a web page that needs no server. `--metrics=` measures nothing.
+with `--web_dir` as a web page that needs no server. `--metrics=` measures nothing: an export alone
+needs no data, and draws no pictures.
 """
 
 import json

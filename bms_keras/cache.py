@@ -1,5 +1,9 @@
-"""Where what was fetched or computed once is kept: weights, statistics, decoded images."""
+"""Where what was fetched or computed once is kept: weights, statistics, decoded images.
 
+Every `.npz` here ends in the SHA-256 of what is before, so that no damage goes unseen.
+"""
+
+import hashlib
 import io
 import os
 import pathlib
@@ -14,6 +18,7 @@ from bms_keras.files import write_atomically
 
 # What numpy raises of a file that is cut short, damaged or no .npz; TypeError: of a lone .npy.
 UNREADABLE = (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
+SEAL = 64  # bytes: the hexadecimal digits of a SHA-256, as the comment of a zip archive
 
 
 def folder():
@@ -45,14 +50,43 @@ def subfolder(name):
 
 
 def save(path, arrays):
-    """Writes a dictionary of arrays to an `.npz`, whole or not at all."""
+    """Writes a dictionary of arrays to an `.npz` with its checksum, whole or not at all.
+
+    Raises:
+        BadInput: If it cannot be written, on a full disk say.
+    """
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
-    write_atomically(path, buffer.getbuffer())
+    with zipfile.ZipFile(buffer, "a") as file:
+        file.comment = b"0" * SEAL
+    content = buffer.getbuffer()
+    content[-SEAL:] = _checksum(content)
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise BadInput(
+            f"{path} cannot be written ({error.strerror}): make room, or set BMS_KERAS_CACHE to "
+            "another folder"
+        ) from None
+
+
+def load(path):
+    """The arrays of an `.npz` that `save` wrote, by name.
+
+    Raises:
+        BadInput: If the file is missing, damaged or something else.
+    """
+    try:
+        content = path.read_bytes() if path.is_file() else b""
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}") from None
+    if content[-SEAL:] != _checksum(content):
+        raise BadInput(f"{path} is missing, cut short or damaged: its checksum is wrong")
+    return read(path)
 
 
 def read(path):
-    """The arrays of an `.npz`, by name; their checksums are verified.
+    """The arrays of any `.npz`, by name.
 
     Raises:
         BadInput: If the file is missing, damaged or something else.
@@ -64,6 +98,11 @@ def read(path):
             return {name: file[name] for name in file.files}
     except UNREADABLE as error:
         raise BadInput(f"{path} is not a whole .npz file: {_first_line(error)}") from None
+
+
+def _checksum(content):
+    """What the last bytes of a file must be."""
+    return hashlib.sha256(content[:-SEAL]).hexdigest().encode()
 
 
 def _first_line(error):

@@ -11,6 +11,7 @@ against its own size before memory is taken, and against the model before anythi
 Rates are the config's, which may change, and not a checkpoint's.
 """
 
+import contextlib
 import functools
 import hashlib
 import io
@@ -125,6 +126,14 @@ def step_of(path):
 
 def _path(folder, step):
     return folder / f"step_{step:09d}.npz"
+
+
+def newest(folder):
+    """The manifest of the newest checkpoint that can be read; empty if there is none."""
+    for path in steps(folder)[::-1]:
+        with contextlib.suppress(BadInput):
+            return read(path)[0]
+    return {}
 
 
 def restore(model, folder, config=None, which="newest"):

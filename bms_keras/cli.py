@@ -34,6 +34,8 @@ def run(main):
             main()
         except (BadInput, OSError) as error:  # OSError: a missing config, a full disk
             _fail(1, error)
+        except KeyboardInterrupt:  # while data are opened, say; training itself ends with a save
+            _fail(130, "interrupted")
 
     app.run(guarded, flags_parser=parse)
 

@@ -44,7 +44,12 @@ FIELDS = {
         fields.number(lambda value: not fields.momentum(value), "in [0, 1), 0 for none"),
         "momentum of the averages of R's and G's weights, which then serve",
     ),
-    "data.source": Field("", fields.text, "grid, ring, tfds:NAME, an .npz or a folder of images"),
+    "data.source": Field(
+        "",
+        fields.text,
+        "grid, ring, tfds:NAME, an .npz or a folder of images; what data are is not their path",
+        may_change=True,
+    ),
     "data.resolution": Field(
         0, fields.integer(0, 2**13), "height and width of the images; 0: as the source has it"
     ),
@@ -59,6 +64,12 @@ FIELDS = {
     ),
     "data.skip_broken": Field(
         False, fields.boolean, "leave out, and count, files that are no images"
+    ),
+    "data.background": Field(
+        255, fields.integer(0, 255), "grey level that shows through transparent images"
+    ),
+    "data.accept_changes": Field(
+        False, fields.boolean, "go on with other data than a run was trained on", may_change=True
     ),
     "optimizer.learning_rate": Field(2e-4, _rate, "of R and G", may_change=True),
     "optimizer.image_critic_learning_rate": Field(2e-4, _rate, "of D_I", may_change=True),

@@ -1,6 +1,7 @@
 """Measures the run in a workdir, and draws it, alone or beside others."""
 
-from bms_keras import board, checkpoint, experiment, metrics, onnx, pictures, webpage
+from bms_keras import board, checkpoint, data, experiment, metrics, onnx, pictures, webpage
+from bms_keras.data import contents
 from bms_keras.errors import BadInput
 from bms_keras.workdir import Workdir, as_read
 
@@ -45,12 +46,12 @@ def evaluate(
     config, built, step = load(folder, which)
     models = {config.method: built.model}
     for path in compare:
-        models |= _other(Workdir(path), config, models)
+        models |= _other(Workdir(path), built.data, models)
+    exports = export_dir or onnx_dir or web_dir
     if onnx_dir:
         onnx.export(built.model, onnx_dir)
     if web_dir:
-        source = getattr(built.data, "name", config.data.source)
-        title = f"{config.method} on {source}, step {step:,}"
+        title = f"{config.method} on {built.data.name}, step {step:,}"
         webpage.write(built.model, built.data, web_dir, title, onnxruntime_web)
     names = metrics.applicable(built.model, built.data) if names is None else names
     record = {key: config[key] for key in ("method", "samples", "seed")} | {"step": step}
@@ -58,13 +59,13 @@ def evaluate(
     numbers = metrics.measure(names, built.model, built.data, measured)
     board.evaluated(folder.tensorboard, numbers, step)
     record |= numbers
-    drawn, shares = pictures.of_comparison(models, built.data, names)
-    pictures.save(drawn, folder)
-    record |= shares
+    if names or not exports:  # an export alone needs no data
+        drawn, shares = pictures.of_comparison(models, built.data, names)
+        pictures.save(drawn, folder)
+        record |= shares
     folder.log(record)
     if export_dir:
-        scale = getattr(built.data, "scale", 1.0)
-        notes = {"metrics": record, "config": as_read(config), "data_scale": scale}
+        notes = {"metrics": record, "config": as_read(config), "data_scale": built.data.scale}
         print(f"exported to {built.model.export_saved_model(export_dir, **notes)}")
     return record
 
@@ -78,25 +79,28 @@ def load(folder, which="newest"):
 
     Returns:
         Its config, its `Experiment` with the checkpoint's weights, and the checkpoint's step.
+        Images are opened when they are needed: a run can be exported where its data are not.
 
     Raises:
-        BadInput: If there is no run or checkpoint.
+        BadInput: If there is no run or checkpoint. When images are opened: if they cannot be, or
+            are not those that the run was trained on.
     """
     config = folder.config()
-    built = experiment.build(config)
+    noted = contents.noted(checkpoint.newest(folder.checkpoints))
+    built = experiment.build(config, data.of_run(config, noted))
     manifest = checkpoint.restore(built.model, folder.checkpoints, config, which)
     if manifest is None:
         raise BadInput(f"{folder.checkpoints} holds no checkpoint: train first")
     return config, built, manifest["step"]
 
 
-def _other(folder, config, taken):
+def _other(folder, source, taken):
     """The model of another run on the same data, by the title of its column."""
     other, built, _ = load(folder)
-    if other.data.to_dict() != config.data.to_dict():
+    if built.data.fingerprint != source.fingerprint:
         raise BadInput(
-            f"{folder.path} is a run on {other.data.source!r}, not on {config.data.source!r}, or "
-            "prepares it otherwise"
+            f"{folder.path} is a run on {built.data.name!r}, not on {source.name!r}, or on other "
+            "images of that name, or prepares them otherwise"
         )
     return {_title(other, taken): built.model}
 

@@ -21,11 +21,12 @@ class Experiment:
     data: object
 
 
-def build(config):
+def build(config, source=None):
     """Builds what a config describes.
 
     Args:
         config: A `ConfigDict` as `bms_keras.config.default_config` makes them.
+        source: Its data set; opened if it is not given.
 
     Returns:
         An `Experiment`.
@@ -35,11 +36,11 @@ def build(config):
     """
     config = complete(config)
     method = methods.get(config.method)
-    if known := _declared_shape(config.data):
-        _check_shape(config, known)  # before data are decoded, which may take long
-    source = data.load(config.data, config.batch_size, config.seed)
-    if source.shape != known:
-        _check_shape(config, source.shape)
+    if source is None:
+        if known := _declared_shape(config.data):
+            _check_shape(config, known)  # before data are decoded, which may take long
+        source = data.load(config.data, config.batch_size, config.seed)
+    _check_shape(config, source.shape)
     keras.utils.set_random_seed(config.seed)  # the initial weights
     wanted = (method.networks, method.normalization, method.outputs)
     with _dtype_policy(PRECISIONS[config.precision]):

@@ -21,6 +21,7 @@ from bms_keras import (
 )
 from bms_keras.backends import several
 from bms_keras.config import complete
+from bms_keras.data import contents
 from bms_keras.errors import BadInput, NotFinite, one_line, optional
 from bms_keras.workdir import Workdir
 
@@ -28,7 +29,8 @@ from bms_keras.workdir import Workdir
 def train(config, workdir):
     """Trains to `config.steps`.
 
-    SIGTERM and SIGINT end it after the step under way, with a checkpoint. Of several processes, all
+    SIGTERM and SIGINT end it after the step under way, with a checkpoint; while data are opened, at
+    once. Of several processes, all
     of which must see the same workdir, the first writes; a signal to one ends all.
 
     Args:
@@ -47,11 +49,13 @@ def train(config, workdir):
     config = complete(config)
     workdir = Workdir(workdir)
     strategy = strategies.scope(config, methods.get(config.method).coupled)
-    with interruption.postponed() as asked, strategy:
-        built = experiment.build(strategies.within_limits(config))
+    with strategy:
+        built = experiment.build(strategies.within_limits(config))  # a signal ends it at once
         with several.alone(built.model):
             numbers = metrics.prepare(config, built.model, built.data)
-        with strategies.by_the_first(workdir.claimed(config)):
+        same_data = functools.partial(_check_data, built.data, config, workdir)
+        claim = strategies.by_the_first(workdir.claimed(config, same_data))
+        with interruption.postponed() as asked, claim:
             run = _Run(built, config, workdir, strategies.Agreed(asked), numbers)
             try:
                 run.to_the_end()
@@ -177,6 +181,7 @@ class _Run:
                 self.config,
                 self.config.keep,
                 rollbacks=self.rollbacks,
+                data=self.data.contents,
             )
 
     def draw(self):
@@ -226,6 +231,12 @@ class _Run:
         self.restore()
         self.model.reseed(int(np.random.default_rng([config.seed, self.rollbacks]).integers(2**31)))
         print(f"{wrong}; rolled back to step {self.step} with new noise", file=sys.stderr)
+
+
+def _check_data(data, config, workdir):
+    """Refuses data that are not those that the run in a workdir was trained on."""
+    noted = contents.noted(checkpoint.newest(workdir.checkpoints))
+    contents.check(noted, data, config.data.accept_changes)
 
 
 def _segments(start, stop, epoch):

@@ -31,7 +31,8 @@ def load(name, path=None):
 
     Args:
         name: "inception", "lpips_alexnet" or "lpips_vgg16".
-        path: An `.npz` with the arrays, read instead of the cache; unless it is empty.
+        path: An `.npz` with the arrays, read instead of the cache, where each file's checksum is
+            verified; unless it is empty.
 
     Returns:
         Dictionary of float32 arrays by name; kernels are `(height, width, in, out)`. Inception:
@@ -44,17 +45,18 @@ def load(name, path=None):
     """
     package = lookup(PACKAGES, name, "weights")
     if path:
-        return _floats(expanded(path, "weights"))
+        path = expanded(path, "weights")
+        return _floats(path, cache.read(path))
     file = cache.subfolder("weights") / f"{name}.npz"
     if file.exists():
         try:
-            return _floats(file)
+            return _floats(file, cache.load(file))
         except BadInput as error:
             file.unlink()
             warn(f"{error}; it is removed and fetched anew")
     for other, arrays in package.convert(_fetch(package)).items():
         cache.save(file.with_name(f"{other}.npz"), arrays)
-    return _floats(file)
+    return _floats(file, cache.load(file))
 
 
 def check(name, arrays, shapes):
@@ -82,8 +84,7 @@ def check(name, arrays, shapes):
             )
 
 
-def _floats(file):
-    arrays = cache.read(file)
+def _floats(file, arrays):
     for name, array in arrays.items():
         if array.dtype != np.float32 or not np.isfinite(array).all():
             raise BadInput(f"{file} must hold finite float32 arrays. Received: {name} is not one")

@@ -36,13 +36,18 @@ class Workdir:
         self.evaluated_file = self.path / "evaluated.json"
 
     @contextlib.contextmanager
-    def claimed(self, config):
+    def claimed(self, config, check=lambda: None):
         """Holds the folder for one run, which no other process may then claim.
 
         Writes the config of a new run, or checks that it is the one that began this run and keeps
         what has changed in `config_history.jsonl`; removes the scratch files of a run that was
-        killed while it wrote. The operating system lets
-        go of the folder when the process ends, however it ends.
+        killed while it wrote. The operating system lets go of the folder when the process ends,
+        however it ends.
+
+        Args:
+            config: The run's `ConfigDict`.
+            check: Function without arguments that refuses what else does not go with the run that
+                is here, before anything is written.
 
         Raises:
             BadInput: If the folder holds a run of another config (the line names the fields), if
@@ -55,7 +60,7 @@ class Workdir:
             raise BadInput(f"--workdir={self.path} cannot be used: {error.strerror}") from None
         try:
             _lock(handle, self.path)
-            self._write_config(config)
+            self._write_config(config, check)
             projector = self.tensorboard / "projector"
             for folder in (self.path, self.checkpoints, self.tensorboard, projector, self.samples):
                 files.sweep(folder)
@@ -63,7 +68,7 @@ class Workdir:
         finally:
             os.close(handle)
 
-    def _write_config(self, config):
+    def _write_config(self, config, check):
         config = as_read(config)
         before = self._read() if self.config_file.exists() else config
         if others := self._of_the_file(differences, before, config):
@@ -71,6 +76,7 @@ class Workdir:
                 f"{self.path} holds a run of another config ({'; '.join(others)}). "
                 "Choose another --workdir, or the same config to go on."
             )
+        check()
         try:
             if changed := changes(before, config):
                 record = {"step": self._newest_step(), "changed": changed}

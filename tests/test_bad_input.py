@@ -173,9 +173,9 @@ CASES["a resolution that cannot be halved"] = (
 )
 
 
-def jpeg(side=9):
+def jpeg(side=9, seed=0):
     buffer = io.BytesIO()
-    noise = np.random.default_rng(0).integers(0, 256, (side, side, 3), "uint8")
+    noise = np.random.default_rng(seed).integers(0, 256, (side, side, 3), "uint8")
     Image.fromarray(noise).save(buffer, "JPEG")
     return buffer.getvalue()
 
@@ -202,8 +202,8 @@ def bad_images(folder):
         "nul": b"--workdir=a\0b\n",
         "tiny/one.jpg": jpeg(1),
         "bomb/bomb.png": bomb(),
-        **{f"few/{i}.jpg": jpeg() for i in range(4)},
-        **{f"good/{i}.jpg": jpeg(40) for i in range(80)},
+        **{f"few/{i}.jpg": jpeg(seed=i) for i in range(4)},
+        **{f"good/{i}.jpg": jpeg(40, i) for i in range(80)},
         "text.npz": b"no archive",
         "text.png": b"a file",
         "bad_config.py": b"def get_config(:",

@@ -203,13 +203,15 @@ def test_real_features_are_cached_by_what_they_are_of(data):
     assert real_passes(Network()) == [30]
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "of another length"])
+@pytest.mark.parametrize("damage", ["cut", "empty", "of another length", "other numbers"])
 def test_a_damaged_cache_is_made_anew(damage, data):
     first = fid(Model(), data, 30, 5, Network())
     (file,) = (cache.folder() / "statistics").iterdir()
     whole = file.read_bytes()
     if damage == "of another length":
         np.savez(file, features=np.zeros((7, 3), "float32"))
+    elif damage == "other numbers":  # of the right shape, but without the checksum
+        np.savez(file, features=np.zeros((30, 3), "float32"))
     else:
         file.write_bytes(whole[: len(whole) // 2] if damage == "cut" else b"")
     network = Network()
@@ -225,3 +227,32 @@ def test_bad_counts_and_samples(data):
     model = types.SimpleNamespace(sample=lambda n, seed: np.full((n, 4, 4, 3), np.nan))
     with pytest.raises(BadInput, match="not finite"):
         fid(model, data, 5, 5, Network())
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("side", [0, 1])
+def test_features_that_are_not_finite_are_refused(data, side, value):
+    """Of weights that are damaged or invented: the distance would be NaN, or 0."""
+
+    class Broken(Network):
+        def features(self, images, batch_size=32, progress=None):
+            features = super().features(images, progress=progress)
+            features[1:2] = value if len(self.seen) == side + 1 else features[1:2]
+            return features
+
+    whose = ("held-out images", "samples")[side]
+    with pytest.raises(BadInput, match=f"the features of {whose} are not finite: .* means"):
+        fid(Model(), data, 30, 5, Broken())
+
+
+def test_features_that_cannot_be_kept_are_used_all_the_same(data, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    expected = fid(Model(), data, 30, 5, Network())
+    for file in (cache.folder() / "statistics").iterdir():
+        file.unlink()
+    monkeypatch.setattr(cache, "write_atomically", full)
+    assert fid(Model(), data, 30, 5, Network()) == expected
+    assert "are not kept: " in capsys.readouterr().err
+    assert list((cache.folder() / "statistics").iterdir()) == []

@@ -20,6 +20,7 @@ def numbered(n, side=2, channels=1, first=0):
 
 
 def numbers(batch):
+    batch = np.asarray(batch)
     assert (batch == batch[:, :1, :1, :1]).all()
     return batch[:, 0, 0, 0].tolist()
 
@@ -87,13 +88,26 @@ def test_scaling_spans_minus_one_to_one_and_quantizing_undoes_it():
     assert quantized(x).dtype == np.uint8
 
 
-def test_held_out_points_come_first_things_first():
+def test_a_few_images_are_a_sample_of_their_split():
+    """Not the first ones, which would be of one class where the data lie sorted."""
     one = source()
     assert one.shape == (2, 2, 1)
-    assert numbers(one.images(3)) == [100, 101, 102]
-    assert numbers(one.images(3, "train")) == [0, 1, 2]
-    np.testing.assert_array_equal(one.points(4), scaled(one.test[:4]))
+    held_out = numbers(one.images(50))
+    assert sorted(held_out) == list(range(100, 109))
+    assert numbers(one.images(3)) == held_out[:3] != [100, 101, 102]
+    assert numbers(source(seed=5).images(3)) == held_out[:3]  # every run is measured on the same
+    assert sorted(numbers(one.images(23, "train"))) == list(range(23))
+    np.testing.assert_array_equal(one.points(4), scaled(one.images(4)))
     assert len(one.points(50)) == 9
+
+
+def test_a_sample_of_sorted_data_is_of_all_classes():
+    """150 of 10,000 images of ten classes, as an MNIST sorted by class has them."""
+    labels = np.repeat(np.arange(10, dtype="uint8"), 1000)[:, None, None, None]
+    sample = Images(labels, labels, 2, 0).images(150).ravel()
+    counts = np.bincount(sample, minlength=10)
+    assert counts.min() >= 5
+    assert counts.max() <= 27  # 15 each, give or take three standard deviations
 
 
 def test_a_fingerprint_tells_data_sets_apart():
@@ -107,12 +121,12 @@ def test_a_fingerprint_tells_data_sets_apart():
         fingerprint(train, test),
         fingerprint(train, changed),
         fingerprint(train[::-1], test),
-        fingerprint(train, test, name="others"),
         fingerprint(numbered(20, side=4), numbered(5, side=4)),
         fingerprint(train[:-1], test),
     ]
     assert len(set(different)) == len(different)
     assert fingerprint(train.copy(), test.copy(), seed=1) == different[0]
+    assert fingerprint(train, test, name="others") == different[0]  # what data are is not a name
 
 
 def test_a_fingerprint_sees_every_held_out_image():
@@ -138,7 +152,8 @@ def load(tmp_path):
         path = tmp_path / "some.npz"
         if arrays is not None:
             np.savez(path, **arrays)
-        config = {"resolution": 0, "channels": 0, "crop": 0, "held_out": 0.25} | fields
+        config = {"resolution": 0, "channels": 0, "crop": 0, "held_out": 0.25, "background": 255}
+        config |= fields
         return data.load(types.SimpleNamespace(source=str(path), **config), 2, seed=0)
 
     return load
@@ -158,12 +173,10 @@ def test_grey_images_need_no_axis_of_channels(load):
 
 
 def test_without_a_test_split_a_share_is_held_out(load):
-    found = load({"x_train": numbered(40)})
+    found = load({"x_train": numbered(250)})
     train, test = numbers(found.train), numbers(found.test)
-    assert len(test) == 10
-    assert sorted(train + test) == list(range(40))
-    assert test != list(range(10))  # drawn, not cut off
-    assert test != list(range(30, 40))
+    assert len(test) == pytest.approx(0.25 * 250, abs=3 * np.sqrt(250 * 0.25 * 0.75))
+    assert sorted(train + test) == list(range(250))
     assert numbers(load().test) == test  # once and for all
 
 
@@ -175,10 +188,11 @@ def test_an_npz_is_brought_to_resolution_and_channels(load):
 
 def test_the_centre_of_an_npz_is_cropped(load):
     x = np.zeros((8, 6, 10, 1), "uint8")
+    x[:, 0, 0, 0] = range(8)  # so that they differ
     x[:, 2:4, 4:6] = 200
     found = load({"x_train": x}, resolution=2, crop=2)
     assert found.shape == (2, 2, 1)
-    assert (found.train == 200).all()
+    assert (found.train[:] == 200).all()
 
 
 UINT8 = np.zeros((9, 4, 4, 3), "uint8")
@@ -193,7 +207,7 @@ UINT8 = np.zeros((9, 4, 4, 3), "uint8")
         ({"x_train": UINT8[0, 0]}, r"x_train must be uint8 .*uint8 \(4, 3\)"),
         ({"x_train": UINT8, "x_test": UINT8[..., 0, 0]}, r"x_test must be uint8 .*\(9, 4\)"),
         ({"x_train": np.array([{}])}, "cannot be read as an .npz"),
-        ({"x_train": UINT8[:1]}, "has 1 images, of which config.data.held_out=0.25"),
+        ({"x_train": UINT8[:1]}, "two different images .*held_out=0.25.* Received: 1"),
         ({"x_train": UINT8, "x_test": UINT8[:0]}, "x_test"),
         ({"x_train": UINT8, "x_test": UINT8[:, :3, :3]}, "x_test"),
     ],

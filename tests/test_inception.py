@@ -144,6 +144,15 @@ def test_other_weights_are_refused(arrays):
         Inception(arrays | {"conv/beta": np.zeros(3)})
 
 
+@pytest.mark.parametrize("value", [-1e-6, -3e38, np.nan])
+@pytest.mark.parametrize("place", [0, 31])
+def test_a_variance_below_zero_is_refused(arrays, place, value):
+    variance = arrays["conv_1/var"].copy()
+    variance[place] = value
+    with pytest.raises(BadInput, match="a variance below 0: conv_1/var"):
+        Inception(arrays | {"conv_1/var": variance})
+
+
 def test_resize_against_a_loop():
     image = RNG.uniform(0, 255, (13, 301, 2)).astype("float32")
     result = ops.convert_to_numpy(inception.resized(ops.convert_to_tensor(image[None])))[0]

@@ -174,6 +174,14 @@ def test_samples_that_do_not_differ_have_no_diversity(alexnet):
     assert result["lpips_diversity_4_alexnet"] == pytest.approx(0, abs=1e-12)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_distances_that_are_not_finite_are_refused(alexnet, monkeypatch, value):
+    distance = lambda a, b: np.full(len(a), value, "float32")  # noqa: E731
+    monkeypatch.setattr(alexnet, "distance", distance)
+    with pytest.raises(BadInput, match="LPIPS' distances are not finite"):
+        lpips(Samples(), Samples(), alexnet, generated=9)
+
+
 def test_many_samples_come_in_parts_of_their_own(alexnet, monkeypatch):
     monkeypatch.setattr(sys.modules[lpips.__module__], "CHUNK", 2)
     model = Samples()

@@ -106,9 +106,9 @@ def test_what_is_drawn_while_training(built):
     samples = quantized(model.sample(100, seed=0))
     np.testing.assert_array_equal(drawn["samples"], pictures.grid(samples))
     first = cell(drawn["reconstructions"], 0, 0, side=8)
-    np.testing.assert_array_equal(first, data.test[0])
+    np.testing.assert_array_equal(first, data.images(1)[0])
     below = cell(drawn["reconstructions"], 1, 0, side=8)
-    found = model.reconstruct(scaled(np.asarray(data.test)), seed=0)
+    found = model.reconstruct(scaled(data.images(50)), seed=0)
     np.testing.assert_allclose(below.astype(int), quantized(found)[0], atol=1)
     assert below.std() > 0
 
@@ -164,7 +164,7 @@ def test_the_closest_samples_beside_the_images(built, monkeypatch):
     assert all(picture.std() > 0 for picture in drawn.values())
     panels = gallery.call_args.args[0]
     assert list(panels) == ["held out", "a", "b"]
-    for row, image in enumerate(built.data.test[:3]):
+    for row, image in enumerate(built.data.images(3)):
         for picture, expected in zip(panels.values(), [image, 255 - image, image], strict=True):
             np.testing.assert_array_equal(cell(picture, row, 0, side=8), expected)
 

@@ -226,3 +226,15 @@ def test_fields_from_texts():
     assert fields == {"samples": 30, "objective.lambda_": 0.5, "gradient": "all"}
     with pytest.raises(BadInput, match="NAME=VALUE"):
         runs.fields_of(["samples"])
+
+
+def test_a_run_on_other_data_is_not_done(tmp_path):
+    """What its data are is not compared as a field; whether they are the same, training decides."""
+    made, other, same = (
+        runs.Job(str(tmp_path), "ring", "sn_gan", {"steps": 4} | fields, ("modes",))
+        for fields in ({}, {"data.source": "grid"}, {"checkpoint_every": 2})
+    )
+    (tmp_path / "config.json").write_text(made.full_config().to_json())
+    (tmp_path / "metrics.jsonl").write_text('{"step": 4, "modes": 8}\n')
+    assert made.record() == same.record() == {"step": 4, "modes": 8}
+    assert other.record() is None

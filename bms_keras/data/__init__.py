@@ -1,16 +1,20 @@
 """Data by source. A source is a function of the config that returns a data set object.
 
-A data set has a `kind` ("mixture" or "images"), the `shape` of a data point, `batches(start, stop)`
-to train on, and `points(n)` that training never sees. What a batch holds is a function of
-(seed, step), so that a run can go on at any step.
+A data set states its whole contract: its `kind` ("mixture" or "images") and `name`; the `shape` of
+a data point and the `scale` that brings it back to its own units; `batches(start, stop)` to train
+on, and `points(n)` that training never sees; its `fingerprint`, and the `contents` that a
+checkpoint notes. What a batch holds is a function of (seed, step), so that a run can go on at any
+step; what a data set is does not depend on its path.
 """
 
+import functools
 import pathlib
 
-from bms_keras.data import images, synthetic
+from bms_keras.data import contents, sources, synthetic
 from bms_keras.errors import BadInput
 
 MIXTURES = {"grid": synthetic.grid, "ring": synthetic.ring}
+TFDS = "tfds:"
 
 
 def load(config, batch_size, seed):
@@ -27,17 +31,91 @@ def load(config, batch_size, seed):
     source = config.source
     if source in MIXTURES:
         return MIXTURES[source](batch_size, seed)
-    path = pathlib.Path(source)
-    if source.startswith("tfds:") or (source and path.is_dir()):
+    path = _path(source)
+    if source.startswith(TFDS) or (path and path.is_dir()):
         if not config.resolution:
             raise BadInput(
                 f"config.data.resolution must say the size of images from {source}. Received: 0"
             )
-        opened = images.from_tfds if source.startswith("tfds:") else images.from_folder
-        return opened(config, batch_size, seed)
-    if path.is_file() and path.suffix == ".npz":
-        return images.from_npz(config, batch_size, seed)
+        if source.startswith(TFDS):
+            return sources.from_tfds(config, source.removeprefix(TFDS), batch_size, seed)
+        return sources.from_folder(config, path, batch_size, seed)
+    if path and path.is_file() and path.suffix == ".npz":
+        return sources.from_npz(config, path, batch_size, seed)
     raise BadInput(
-        f"config.data.source must be one of {', '.join(MIXTURES)}, 'tfds:NAME', or the path of an "
+        f"config.data.source must be one of {', '.join(MIXTURES)}, '{TFDS}NAME', or the path of an "
         f".npz or of a folder of images. Received: {source!r}"
     )
+
+
+def _path(source):
+    """A source as a path, with `~` for the home; `None` if it cannot be one."""
+    try:
+        path = pathlib.Path(source).expanduser()
+        path.stat()
+    except (OSError, RuntimeError, ValueError):  # nothing there; no such user; a NUL byte
+        return None
+    return path if source else None
+
+
+def name_of(source):
+    """What a source's data set is called, by its path or name alone."""
+    if source in MIXTURES:
+        return source
+    if source.startswith(TFDS):
+        return source.removeprefix(TFDS)
+    path = pathlib.Path(source).resolve()
+    return path.stem if path.suffix == ".npz" else path.name
+
+
+class Unopened:
+    """Images that are opened when more is asked of them than what is known without.
+
+    Args:
+        shape: Of an image, `(height, width, channels)`.
+        name: What they are called.
+        opened: Function without arguments that opens them.
+    """
+
+    kind = "images"
+    scale = 1.0
+
+    def __init__(self, shape, name, opened):
+        self.shape = tuple(shape)
+        self.name = name
+        self._open = opened
+
+    @functools.cached_property
+    def _images(self):
+        return self._open()
+
+    def __getattr__(self, name):  # of what is not found otherwise
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._images, name)
+
+
+def of_run(config, noted):
+    """The data set of a run, of which images are opened when they are needed.
+
+    Args:
+        config: The run's config.
+        noted: What a checkpoint notes of its data; see `contents.check`.
+
+    Raises:
+        BadInput: At once or when they are opened: see `load`, and `contents.check`.
+    """
+
+    def opened():
+        found = load(config.data, config.batch_size, config.seed)
+        contents.check(noted, found, config.data.accept_changes)
+        return found
+
+    fields = config.data
+    if noted:
+        kind, shape = noted["kind"], noted["shape"]
+    else:
+        kind, shape = "images", (fields.resolution, fields.resolution, fields.channels)
+    if fields.source in MIXTURES or kind != "images" or not all(shape):
+        return opened()
+    return Unopened(shape, name_of(fields.source), opened)

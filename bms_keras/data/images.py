@@ -1,18 +1,15 @@
-"""Images from an `.npz`, a folder or tfds: one seeded pipeline of uint8, scaled late.
+"""Images as one seeded pipeline of uint8, scaled late.
 
-Whatever the source, the images are brought to one size once and then lie as uint8 in memory or in
+Whatever the source (see `sources.py`), the images are of one size and lie as uint8 in memory or in
 a memory-mapped file; a batch is a function of (seed, step).
 """
 
 import functools
-import hashlib
-import pathlib
 
 import keras
 import numpy as np
 
-from bms_keras import cache
-from bms_keras.data import decoding
+from bms_keras.data import contents
 from bms_keras.errors import BadInput
 
 
@@ -26,22 +23,49 @@ def quantized(x):
     return np.round(np.clip(np.asarray(x, "float32") + 1, 0, 2) * 127.5).astype("uint8")
 
 
+class Rows:
+    """Some rows of an array, in an order of their own; read when they are asked for.
+
+    Args:
+        array: An array, which may be memory-mapped.
+        index: Integers `(n,)`, the rows.
+    """
+
+    def __init__(self, array, index):
+        self.array, self.index = array, index
+        self.shape = (len(index), *array.shape[1:])
+        self.dtype = array.dtype
+
+    def __len__(self):
+        return len(self.index)
+
+    def __getitem__(self, place):
+        return self.array[self.index[place]]
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self[:], dtype)
+
+
 class Images:
     """Training and held-out images of one size.
 
     Args:
-        train, test: uint8 arrays `(n, height, width, channels)`; memory-mapped ones will do.
+        train, test: uint8 arrays `(n, height, width, channels)`; memory-mapped ones or `Rows` will
+            do.
         batch_size: Images a batch.
         seed: Integer seed of the order.
-        name: What the images are called in the names of cached statistics.
+        name: What the images are called.
+        digests: Of each split's images, uint64 `(n,)` each; those of the arrays if not given.
+        prepared: What was done to the sources of which these are the digests, if anything.
 
     Raises:
         BadInput: If there are fewer training images than a batch holds.
     """
 
     kind = "images"
+    scale = 1.0
 
-    def __init__(self, train, test, batch_size, seed, name="images"):
+    def __init__(self, train, test, batch_size, seed, name="images", digests=None, prepared=()):
         if len(train) < batch_size:
             raise BadInput(
                 f"{name} has {len(train)} training images: config.batch_size must be at most that. "
@@ -51,7 +75,15 @@ class Images:
         self.batch_size = batch_size
         self.seed = seed
         self.name = name
+        self.prepared = prepared
         self.shape = tuple(train.shape[1:])
+        if digests:
+            self.digests = digests
+
+    @functools.cached_property
+    def digests(self):
+        """What tells the images apart, uint64: of those to train on, and of those held out."""
+        return contents.of_rows(self.train), contents.of_rows(self.test)
 
     def batch(self, step):
         """The batch of a step, uint8 `(batch_size, *shape)`; a function of (seed, step)."""
@@ -72,20 +104,35 @@ class Images:
         return rng.permutation(len(self.train))
 
     def images(self, n, split="test"):
-        """The first `n` images of a split, or all there are, as uint8."""
-        return np.asarray((self.test if split == "test" else self.train)[:n])
+        """A sample of `n` images of a split, or all there are, as uint8.
+
+        The sample is drawn once and for all, whatever the run's seed: that of fewer images is the
+        beginning of that of more. Where the data lie sorted by class, it is of all classes.
+        """
+        images = self.test if split == "test" else self.train
+        order = np.random.Generator(np.random.Philox(key=0)).permutation(len(images))
+        return np.asarray(images[order[:n]])
 
     def points(self, n):
-        """The first `n` held-out images, scaled to [-1, 1]; fewer where there are fewer."""
+        """A sample of `n` held-out images, scaled to [-1, 1]; fewer where there are fewer."""
         return scaled(self.images(n))
 
     @functools.cached_property
     def fingerprint(self):
-        """Tells data sets apart whose statistics are cached: name, size and a checksum."""
-        parts = [self.train[:: max(1, len(self.train) // 1000)], self.test]
-        digest = hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts))
-        counts = f"{len(self.train)}-{len(self.test)}-{'x'.join(map(str, self.shape))}"
-        return f"{self.name}-{counts}-{digest.hexdigest()[:16]}"
+        """Tells data sets apart by their images, the split and how they were prepared: not by name,
+        nor by where they lie."""
+        return contents.fingerprint(*self.digests, (self.shape, self.prepared))
+
+    @functools.cached_property
+    def contents(self):
+        """What a checkpoint notes of its data, as JSON, for `contents.check` to compare with."""
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "shape": list(self.shape),
+            "fingerprint": self.fingerprint,
+            "images": contents.packed(np.concatenate(self.digests)),
+        }
 
     def batches(self, start, stop):
         """The scaled batches of steps `start` to `stop - 1`, for `fit`: a `tf.data.Dataset`, or on
@@ -106,62 +153,3 @@ def _tf_data(images, start, stop):
     dataset = tf.data.Dataset.range(start, stop).map(load, num_parallel_calls=2)
     dataset = dataset.map(lambda x: tf.cast(x, tf.float32) / 127.5 - 1, num_parallel_calls=2)
     return dataset.prefetch(4)
-
-
-def from_npz(config, batch_size, seed):
-    """Images of an `.npz`: `x_train` and, unless a share of that is to be held out, `x_test`.
-
-    The arrays are uint8, `(n, height, width)` or `(n, height, width, channels)`.
-    """
-    path = pathlib.Path(config.source)
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            parts = {name: file[name] for name in ("x_train", "x_test") if name in file.files}
-            names = ", ".join(file.files)
-    except cache.UNREADABLE as error:
-        raise BadInput(f"{path} cannot be read as an .npz: {error}") from None
-    if "x_train" not in parts:
-        raise BadInput(f"{path} must hold x_train. Received: {names}")
-    parts = {name: decoding.fitted(part, config, f"{path}:{name}") for name, part in parts.items()}
-    train = parts["x_train"]
-    if "x_test" in parts:
-        test = parts["x_test"]
-    else:
-        test, train = _split(train[_shuffled(len(train))], config)
-    if not len(test) or test.shape[1:] != train.shape[1:]:
-        raise BadInput(
-            f"{path}: x_test must be one or more images of the size of x_train, "
-            f"{train.shape[1:]}. Received: {test.shape}"
-        )
-    return Images(train, test, batch_size, seed, path.stem)
-
-
-def from_folder(config, batch_size, seed):
-    """Every PNG, JPEG and WebP file of a folder and of the folders in it."""
-    files = decoding.image_files(config.source)
-    files = [files[i] for i in _shuffled(len(files))]
-    test, train = _split(decoding.decoded(files, config), config)
-    return Images(train, test, batch_size, seed, pathlib.Path(config.source).resolve().name)
-
-
-def from_tfds(config, batch_size, seed):
-    """The splits "train" and "test" of a data set of tensorflow-datasets, `tfds:NAME`."""
-    name = config.source.removeprefix("tfds:")
-    parts = [decoding.from_tfds(name, split, config) for split in ("train", "test")]
-    return Images(*parts, batch_size, seed, name)
-
-
-def _shuffled(n):
-    """`range(n)` in an order drawn once and for all."""
-    return np.random.Generator(np.random.Philox(key=0)).permutation(n)
-
-
-def _split(images, config):
-    """The share at the start that is held out for the metrics, and the rest to train on."""
-    n = round(len(images) * config.held_out)
-    if not 0 < n < len(images):
-        raise BadInput(
-            f"{config.source} has {len(images)} images, of which config.data.held_out="
-            f"{config.held_out} must leave some to train on and some to measure with"
-        )
-    return images[:n], images[n:]

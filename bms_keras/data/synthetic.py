@@ -1,5 +1,7 @@
 """The 2D Grid and the 2D Ring (section 4.1): mixtures of narrow Gaussians, sampled afresh."""
 
+import functools
+import hashlib
 import itertools
 
 import keras
@@ -16,17 +18,19 @@ class Mixture:
         std: Standard deviation of each mode, in the same units.
         batch_size: Points a batch.
         seed: Integer.
+        name: What it is called.
     """
 
     kind = "mixture"
 
-    def __init__(self, means, std, batch_size, seed):
+    def __init__(self, means, std, batch_size, seed, name="mixture"):
         self.means = np.asarray(means, "float64")
         self.std = std
         self.batch_size = batch_size
         self.seed = seed
         self.scale = float(np.sqrt(np.mean(np.sum(self.means**2, -1)) + 2 * std**2))
         self.shape = (2,)
+        self.name = name
 
     def batch(self, step):
         """The batch of a step: float32 `(batch_size, 2)`, scaled; a function of (seed, step)."""
@@ -38,6 +42,17 @@ class Mixture:
         modes = rng.integers(len(self.means), size=n)
         noise = rng.standard_normal((n, 2), "float32")
         return ((self.means[modes] + self.std * noise) / self.scale).astype("float32")
+
+    @functools.cached_property
+    def fingerprint(self):
+        """Tells mixtures apart by their modes."""
+        return hashlib.sha256(self.means.tobytes() + repr(self.std).encode()).hexdigest()[:32]
+
+    @property
+    def contents(self):
+        """What a checkpoint notes of its data; see `bms_keras.data.contents`."""
+        names = ("kind", "name", "shape", "fingerprint")
+        return {name: getattr(self, name) for name in names}
 
     def unscaled(self, x):
         """Scaled points in the data's own units, float64."""
@@ -54,13 +69,14 @@ class Mixture:
 def grid(batch_size, seed):
     """25 modes at {-4, -2, 0, 2, 4}^2 of standard deviation 0.05."""
     means = list(itertools.product((-4, -2, 0, 2, 4), repeat=2))
-    return Mixture(means, 0.05, batch_size, seed)
+    return Mixture(means, 0.05, batch_size, seed, "grid")
 
 
 def ring(batch_size, seed):
     """8 modes on a circle of radius 1 of standard deviation 0.01."""
     angles = 2 * np.pi * np.arange(8) / 8
-    return Mixture(np.stack([np.cos(angles), np.sin(angles)], -1), 0.01, batch_size, seed)
+    means = np.stack([np.cos(angles), np.sin(angles)], -1)
+    return Mixture(means, 0.01, batch_size, seed, "ring")
 
 
 def _tf_data(mixture, start, stop):

@@ -39,16 +39,16 @@ def fid(model, data, real=10_000, generated=5_000, network=None, seed=0):
 
     Raises:
         BadInput: If there are fewer than two images on a side, the model's samples are not finite,
-            or the network's weights cannot be had.
+            the network's weights cannot be had, or what it makes of images is not finite.
     """
     network = network or inception.network()
-    x = _real_features(network, data, real)
+    x = _finite(_real_features(network, data, real), "held-out images", network)
     if min(len(x), generated) < 2:
         raise BadInput(
             "FID needs at least two images on each side. "
             f"Received: {len(x)} held-out, {generated} generated"
         )
-    y = _generated_features(network, model, generated, seed)
+    y = _finite(_generated_features(network, model, generated, seed), "samples", network)
     names = _names(len(x), generated, network)
     distances = frechet_distance(Moments().add(x), Moments().add(y)), kid(x, y, seed=seed)[0]
     return dict(zip(names, distances, strict=True))
@@ -194,20 +194,33 @@ def _gram(x, y):
 
 
 def _real_features(network, data, n, split="test"):
-    """The features of the first n images of a split, from the cache if they are there."""
+    """The features of a sample of n images of a split, from the cache if they are there."""
     folder = cache.subfolder("statistics")
     images = data.images(n, split=split)
     key = f"{network.fingerprint} {data.fingerprint} {split} {len(images)}"
     file = folder / f"{network.name}-{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
     try:
-        features = cache.read(file).get("features")
+        features = cache.load(file).get("features")
         if features is not None and len(features) == len(images):
             return features
     except BadInput:  # missing or damaged: made (again) below
         pass
     progress = _Progress("features of real images", len(images))
     features = network.features(images, progress=progress)
-    cache.save(file, {"features": features})
+    try:
+        cache.save(file, {"features": features})
+    except BadInput as error:  # they cost minutes, but are there
+        print(f"features of real images are not kept: {error}", file=sys.stderr, flush=True)
+    return features
+
+
+def _finite(features, whose, network):
+    """Features as they are, unless they are not finite: their distance would be NaN, or even 0."""
+    if not np.isfinite(features).all():
+        raise BadInput(
+            f"the features of {whose} are not finite: the weights of {network.name} are not those "
+            "of a network that was trained"
+        )
     return features
 
 

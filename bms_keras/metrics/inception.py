@@ -59,6 +59,8 @@ class Inception:
         digest = hashlib.sha256()
         for name, layer in self._convolutions.items():
             own = [arrays[f"{name}/{part}"] for part in PARTS]
+            if not (own[PARTS.index("var")] >= 0).all():  # nor is it NaN
+                raise BadInput(f"the weights of Inception hold a variance below 0: {name}/var")
             layer.set_weights(folded(*own))
             for array in own:
                 digest.update(np.ascontiguousarray(array))

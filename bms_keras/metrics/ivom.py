@@ -48,7 +48,7 @@ def ivom(model, data, images=100, starts=5, steps=2000, seed=0):
     Args:
         model: A `Game`; its generator is used as `sample` uses it.
         data: What has `images(n, split=)`.
-        images: How many held-out images, the first ones; all there are, where there are fewer.
+        images: How many held-out images, a sample of all; all there are, where there are fewer.
         starts, steps, seed: See `inference_by_optimization`.
 
     Returns:

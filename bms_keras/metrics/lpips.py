@@ -40,7 +40,7 @@ def lpips(model, data, network="alexnet", generated=5_000, seed=0):
 
     Raises:
         BadInput: If there are fewer than four images on a side (two pairs), the samples are not
-            finite, or the network's weights cannot be had.
+            finite, the network's weights cannot be had, or what it makes of images is not finite.
     """
     x = data.images(generated)
     _check(len(x), generated)
@@ -52,11 +52,17 @@ def lpips(model, data, network="alexnet", generated=5_000, seed=0):
         for start, size in zip(starts, sizes, strict=True)
     ]
     distances = np.concatenate(parts).astype("float64")
-    half = len(x) // 2  # halves: neighbours in a folder may look alike
+    half = len(x) // 2
+    of_data = network.distance(scaled(x[:half]), scaled(x[half : 2 * half]))
+    if not (np.isfinite(distances).all() and np.isfinite(of_data).all()):
+        raise BadInput(
+            "LPIPS' distances are not finite: the weights are not those of a network that was "
+            "trained"
+        )
     numbers = (
         float(distances.mean()),
         float(distances.std(ddof=1) / np.sqrt(len(distances))),
-        float(network.distance(scaled(x[:half]), scaled(x[half : 2 * half])).mean()),
+        float(of_data.mean()),
     )
     return dict(zip(_names(generated, network.name), numbers, strict=True))
 

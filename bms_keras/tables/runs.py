@@ -72,8 +72,10 @@ class Job:
         if not folder.config_file.exists():
             return None
         there, here = folder.config().to_dict(), workdir.as_read(config)
-        if differences(there, here) or there["protocol"] != here["protocol"]:
-            return None  # training refuses the one; the other is to be measured anew
+        if differences(there, here) or any(
+            there[part] != here[part] for part in ("data", "protocol")
+        ):
+            return None  # training refuses the one; of the others it decides, or measures anew
         for record in reversed(folder.records()):
             if record.get("step") == config.steps and self._measured(record):
                 return record

@@ -1,0 +1,109 @@
+"""Arrays of images in an `.npz`, of which the headers are read first."""
+
+import math
+import os
+import zipfile
+import zlib
+
+import numpy as np
+
+IN_MEMORY = 2**30  # bytes: what is larger is mapped, or refused if it is compressed
+DEFLATED = 1032  # times at most does what is deflated become smaller
+CHUNK = 2**20
+
+
+def read(path, names):
+    """The arrays of some names.
+
+    An array of up to 1 GiB is read into memory, once; a larger one is mapped, for which it must
+    not be compressed: `np.savez` writes such a file.
+
+    Args:
+        path: Path of an `.npz`.
+        names: Of these, those that it holds are read.
+
+    Returns:
+        A dictionary of uint8 arrays, and the names of all arrays in the file.
+
+    Raises:
+        ValueError: If an array is not uint8, or is not what its header says, or is too large.
+        Exception: Whatever else `zipfile` raises of a file that is damaged.
+    """
+    with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
+        held = [name.removesuffix(".npy") for name in archive.namelist()]
+        return {name: _array(archive, name) for name in names if name in held}, held
+
+
+def _array(archive, name):
+    member = archive.getinfo(f"{name}.npy")
+    with archive.open(member) as file:
+        shape, fortran, start = _header(file, name)
+        size = math.prod(shape)
+        _check(archive, member, name, size, start)
+        order = "F" if fortran else "C"
+        if size <= IN_MEMORY:
+            array = np.empty(size, "uint8")
+            _fill(array, file)
+            return array.reshape(shape, order=order)
+    return _mapped(archive, member, name, start).reshape(shape, order=order)
+
+
+def _header(file, name):
+    """Shape, whether in Fortran's order, and where the data begin."""
+    version = np.lib.format.read_magic(file)
+    reader = {(1, 0): "read_array_header_1_0", (2, 0): "read_array_header_2_0"}.get(version)
+    if not reader:
+        raise ValueError(f"{name} is of the .npy version {version}")
+    shape, fortran, dtype = getattr(np.lib.format, reader)(file)
+    if dtype != np.uint8:
+        what = "Python objects" if dtype.hasobject else f"{dtype} {shape}"
+        raise ValueError(
+            f"{name} must be uint8 images, (n, height, width) or with 1 or 3 channels "
+            f"behind. Received: {what}"
+        )
+    if min(shape, default=0) < 0:
+        raise ValueError(f"{name} has the shape {shape}")
+    return shape, fortran, file.tell()
+
+
+def _check(archive, member, name, size, start):
+    """Refuses a header that claims what the file does not hold, before memory is taken for it."""
+    if size + start != member.file_size:
+        raise ValueError(f"{name} claims {size} bytes, and has {member.file_size - start}")
+    if member.compress_type == zipfile.ZIP_STORED:
+        whole = os.fstat(archive.fp.fileno()).st_size
+    elif member.compress_type == zipfile.ZIP_DEFLATED:
+        whole = member.compress_size * DEFLATED
+    else:
+        raise ValueError(f"{name} is compressed as no .npz is")
+    if member.file_size > whole:
+        raise ValueError(f"{name} claims {size} bytes, more than there can be")
+    if size > IN_MEMORY and member.compress_type != zipfile.ZIP_STORED:
+        raise ValueError(
+            f"{name} is compressed and has {size} bytes, more than {IN_MEMORY}: save it with "
+            "np.savez, which does not compress, so that it can be mapped"
+        )
+
+
+def _fill(array, file):
+    """Reads a file to its end, where its checksum is verified, into an array."""
+    view, done = memoryview(array), 0
+    while part := file.read(CHUNK):
+        view[done : done + len(part)] = part
+        done += len(part)
+    if done < len(array):
+        raise ValueError("it is cut short")
+
+
+def _mapped(archive, member, name, start):
+    """A member that is not compressed, uint8 and flat, as a read-only map of the file."""
+    archive.fp.seek(member.header_offset + 26)  # where a zip keeps the lengths of name and extra
+    lengths = [int.from_bytes(archive.fp.read(2), "little") for _ in range(2)]
+    first = member.header_offset + 30 + sum(lengths)
+    whole = np.memmap(archive.fp.name, "uint8", "r", first, (member.file_size,))
+    checksum = 0
+    for place in range(0, len(whole), CHUNK):
+        checksum = zlib.crc32(whole[place : place + CHUNK], checksum)
+    if checksum != member.CRC:
+        raise ValueError(f"{name} is damaged: its checksum is wrong")
+    return whole[start:]
