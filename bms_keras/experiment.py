@@ -35,6 +35,7 @@ def build(config, source=None):
         BadInput: If a value is out of range or values do not fit each other.
     """
     config = complete(config)
+    keras.config.set_image_data_format("channels_last")  # as data are, whatever keras.json says
     method = methods.get(config.method)
     if source is None:
         if known := _declared_shape(config.data):

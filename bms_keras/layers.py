@@ -8,6 +8,20 @@ from keras import ops
 from bms_keras.errors import require
 
 
+def require_channels_last():
+    """Refuses Keras's other order of an image's axes, which the networks of this package lack.
+
+    Raises:
+        ValueError: If `image_data_format` in keras.json, or as set, is "channels_first".
+    """
+    if keras.config.image_data_format() != "channels_last":
+        raise ValueError(
+            "the networks of this package take images (height, width, channels): call "
+            "keras.config.set_image_data_format('channels_last'). Received: "
+            f"{keras.config.image_data_format()!r}"
+        )
+
+
 def _dense(layer, x, kernel):
     return ops.matmul(x, kernel)
 

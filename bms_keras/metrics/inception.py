@@ -13,6 +13,7 @@ from keras import ops
 
 from bms_keras import weights
 from bms_keras.errors import BadInput
+from bms_keras.layers import require_channels_last
 
 SIZE, FEATURES = 299, 2048  # height and width of the networks' input; numbers they return
 EPSILON = 1e-3  # of its batch normalisation, which has no gamma
@@ -52,6 +53,7 @@ class Inception:
     name = "inception2015"
 
     def __init__(self, arrays):
+        require_channels_last()
         self._convolutions = {}
         self._models = {}
         _pool3(keras.Input((SIZE, SIZE, 3)), self._convolution)

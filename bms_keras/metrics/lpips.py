@@ -10,6 +10,7 @@ from keras import ops
 from bms_keras import weights
 from bms_keras.data.images import scaled
 from bms_keras.errors import BadInput, lookup
+from bms_keras.layers import require_channels_last
 from bms_keras.metrics.samples import drawn
 
 SMALLEST = 32  # of an image's sides: AlexNet has nothing left of much smaller ones
@@ -141,6 +142,7 @@ class LPIPS:
     """
 
     def __init__(self, arrays, name="alexnet"):
+        require_channels_last()
         backbone, layers = lookup(BACKBONES, name, "network of LPIPS")
         images = keras.Input((None, None, 3), dtype="float32")
         self._backbone = keras.Model(images, layers(images))

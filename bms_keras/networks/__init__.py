@@ -9,6 +9,7 @@ import types
 from bms_keras import fields
 from bms_keras.errors import lookup
 from bms_keras.fields import Field
+from bms_keras.layers import require_channels_last
 from bms_keras.networks import dcgan, mlp, standard_cnn
 
 FAMILIES = {"mlp": mlp, "dcgan": dcgan, "standard_cnn": standard_cnn}
@@ -59,7 +60,10 @@ def build(config, shape, names, normalization="spectral", outputs=1):
 
     Raises:
         BadInput: If the family is unknown or does not fit the data.
+        ValueError: If Keras is set to another order of an image's axes.
     """
+    if len(shape) == 3:
+        require_channels_last()
     own = fields_of(config.family)
     values = {key: getattr(config, key, field.default) for key, field in own.items()}
     family = FAMILIES[config.family]
