@@ -28,7 +28,8 @@ def main():
     parser.add_argument("--out", help="where the JSON goes, beside the screen")
     options = parser.parse_args()
     about = {"commit": commit(), "seed": options.seed, "versions": versions()}
-    about["command"] = " ".join(["python -m benchmarks.fuzz", *sys.argv[1:]])
+    chosen = [flag for flag in sys.argv[1:] if not flag.startswith(("--out", "--failures"))]
+    about["command"] = " ".join(["python -m benchmarks.fuzz", *chosen])
     record = {}
     for part in options.parts.split(","):
         module = importlib.import_module(f"benchmarks.fuzz.{part}")
