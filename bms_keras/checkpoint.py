@@ -37,7 +37,7 @@ MANIFEST = {  # what a manifest must hold, beside the config and notes
     "rollbacks": Field(0, fields.integer(0), "how often training had gone back"),
 }
 ITERATIONS = "optimizer/0000"  # the steps of the game, by their name in a file
-OVERHEAD = 2**20, 2**10  # bytes that a file may have beside its arrays: in all, and for each
+OVERHEAD = 2**24, 2**10  # bytes a file may have beside its arrays: notes of data; and for each
 
 
 def save(model, folder, config=None, keep=3, **notes):
