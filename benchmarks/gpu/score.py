@@ -18,7 +18,7 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks.gpu import sheets
-from bms_keras import experiment
+from bms_keras import experiment, pictures, plots
 from bms_keras.metrics import fid, inception, ivom, prdc
 
 DATA = flags.DEFINE_string("data", None, "An .npz of CIFAR-10.", required=True)
@@ -27,6 +27,7 @@ ORDER = flags.DEFINE_list("order", [], "Which sets, in which order; all, if not 
 REAL = flags.DEFINE_integer("real", 10_000, "Test images of the FID.", 2)
 IVOM = flags.DEFINE_integer("ivom_images", 0, "Test images of IvOM; 0 for none.", 0)
 INCEPTION = flags.DEFINE_string("inception", "", "An .npz of the FID's network.")
+PICTURE = flags.DEFINE_string("picture", None, "Where 64 samples of each set go, side by side.")
 OUT = flags.DEFINE_string("out", "gpu.json", "Where the record goes.")
 
 
@@ -38,6 +39,9 @@ def main(_):
         for name in ("speed", "train")
         if (folder / f"{name}.json").exists()
     } | {"scores": {}}
+    if PICTURE.value:
+        panels = {name: pictures.grid(sheets.read(folder, name)[:64], 8) for name in names}
+        pictures.write(pathlib.Path(PICTURE.value), plots.pixels(plots.gallery(panels)))
     network = inception.network(INCEPTION.value)
     with np.load(DATA.value) as file:
         test = file["x_test"][: REAL.value]
