@@ -92,9 +92,9 @@ def write(model, path, config=None, **notes):
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write_atomically(path, _sealed(manifest, arrays))
     except OSError as error:
-        raise BadInput(
-            f"{path} cannot be written ({error.strerror}); the checkpoints before it stand"
-        ) from None
+        there = len(steps(path.parent))
+        stand = f"; the {there} before it stand" if there else ""
+        raise BadInput(f"{path} cannot be written ({error.strerror}){stand}") from None
 
 
 def check_finite(model):

@@ -47,13 +47,14 @@ def evaluate(
     models = {config.method: built.model}
     for path in compare:
         models |= _other(Workdir(path), built.data, models)
+    names = metrics.applicable(built.model, built.data) if names is None else names
+    metrics.refuse(names, built.model, built.data)
     exports = export_dir or onnx_dir or web_dir
     if onnx_dir:
         onnx.export(built.model, onnx_dir)
     if web_dir:
         title = f"{config.method} on {built.data.name}, step {step:,}"
         webpage.write(built.model, built.data, web_dir, title, onnxruntime_web)
-    names = metrics.applicable(built.model, built.data) if names is None else names
     record = {key: config[key] for key in ("method", "samples", "seed")} | {"step": step}
     measured = metrics.Protocol(**{**config.protocol, **protocol})
     numbers = metrics.measure(names, built.model, built.data, measured)

@@ -91,6 +91,12 @@ def test_a_run_is_exported_without_its_data(place, monkeypatch):
         built.data.points(3)
 
 
+def test_a_metric_is_refused_before_anything_is_exported(place):
+    with pytest.raises(bms_keras.BadInput, match="'modes' needs data of the kind 'mixture'"):
+        evaluation.evaluate("run", ["modes"], onnx_dir="o", web_dir="w", export_dir="s")
+    assert not {"o", "w", "s"} & {path.name for path in place.iterdir()}
+
+
 def test_an_old_run_without_the_note_is_exported_too(place):
     """The shape is known from the config."""
     shutil.rmtree(place / "mine")

@@ -166,7 +166,7 @@ def measure(names, model, data, protocol):
     Raises:
         BadInput: If a metric does not exist, or does not apply.
     """
-    _refuse(names, model, data)
+    refuse(names, model, data)
     record = {}
     for name in names:
         record |= get(name).function(model, data, protocol)
@@ -188,7 +188,7 @@ def prepare(config, model, data):
             `config.best_by` names none of the numbers.
     """
     names, protocol = config.eval_metrics, config.protocol
-    _refuse(names, model, data)
+    refuse(names, model, data)
     for name in names:
         get(name).fetch(data, protocol)
     keys = [key for name in names for key in get(name).keys(data, protocol)]
@@ -201,7 +201,12 @@ def prepare(config, model, data):
     return keys
 
 
-def _refuse(names, model, data):
+def refuse(names, model, data):
+    """Refuses metrics that do not exist or do not apply, before anything is measured or written.
+
+    Raises:
+        BadInput: Naming the metric and what it needs.
+    """
     for name in names:
         if obstacle := get(name).obstacle(model, data):
             raise BadInput(f"the metric {name!r} {obstacle}")
