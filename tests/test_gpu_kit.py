@@ -133,7 +133,7 @@ def test_scores(folder, monkeypatch):
     class Network:
         name = "stub"
 
-        def features(self, images, progress=None):
+        def features(self, images):
             return images.reshape(len(images), -1)[:, :8].astype("float32")
 
     monkeypatch.setattr(inception, "network", lambda source: Network())

@@ -25,10 +25,12 @@ DATA = flags.DEFINE_string("data", None, "An .npz of CIFAR-10.", required=True)
 SAMPLES = flags.DEFINE_string("samples", None, "Folder of what came back.", required=True)
 ORDER = flags.DEFINE_list("order", [], "Which sets, in which order; all, if not given.")
 REAL = flags.DEFINE_integer("real", 10_000, "Test images of the FID.", 2)
+GENERATED = flags.DEFINE_integer("generated", 5000, "Samples of the FID.", 2)
 IVOM = flags.DEFINE_integer("ivom_images", 0, "Test images of IvOM; 0 for none.", 0)
 INCEPTION = flags.DEFINE_string("inception", "", "An .npz of the FID's network.")
 PICTURE = flags.DEFINE_string("picture", None, "Where 64 samples of each set go, side by side.")
 OUT = flags.DEFINE_string("out", "gpu.json", "Where the record goes.")
+PART = 500  # images whose features a file keeps
 
 
 def main(_):
@@ -45,11 +47,10 @@ def main(_):
     network = inception.network(INCEPTION.value)
     with np.load(DATA.value) as file:
         test = file["x_test"][: REAL.value]
-    real = _features(network, folder / "features_test.npy", lambda: test)
+    real = _features(network, folder, "test", lambda: test)
     for name in names:
-        fake = _features(
-            network, folder / f"features_{name}.npy", lambda name=name: sheets.read(folder, name)
-        )
+        images = lambda name=name: sheets.read(folder, name)[: GENERATED.value]  # noqa: E731
+        fake = _features(network, folder, name, images)
         protocol = f"{len(real)}_{len(fake)}_test"
         scores = {
             f"fid_{protocol}": fid.frechet_distance(
@@ -64,17 +65,24 @@ def main(_):
         print(name, json.dumps(scores), flush=True)
 
 
-def _features(network, path, images):
-    """The features of images, from the file if it is there."""
-    if not path.exists():
-        began = time.monotonic()
+def _features(network, folder, name, images):
+    """The features of images, a part at a time, each kept in the folder.
 
-        def progress(done):
-            if done % 512 == 0:
-                print(f"{path.stem}: {done}, {time.monotonic() - began:.0f} s", file=sys.stderr)
-
-        np.save(path, network.features(images(), progress=progress))
-    return np.load(path)
+    Args:
+        network: What has `features`.
+        folder, name: Of the files that keep them.
+        images: Function without arguments that returns them, uint8 `(n, side, side, 3)`.
+    """
+    images, parts, began = images(), [], time.monotonic()
+    for first in range(0, len(images), PART):
+        path = folder / f"features_{name}_{first}.npy"
+        part = images[first : first + PART]
+        if not path.exists():
+            np.save(path, network.features(part))
+            seconds = time.monotonic() - began
+            print(f"{name}: {first + len(part)} of {len(images)}, {seconds:.0f} s", file=sys.stderr)
+        parts.append(np.load(path)[: len(part)])
+    return np.concatenate(parts)
 
 
 def _ivom(folder, name):
