@@ -339,7 +339,9 @@ def test_each_network_can_be_drawn(tiny_model, tmp_path):
 
 def test_unbuilt_networks_are_refused(tiny_networks):
     networks = tiny_networks() | {"generator": keras.Sequential([keras.layers.Dense(2)])}
-    with pytest.raises(ValueError, match=r"'generator' is not built.*keras.Input"):
+    with pytest.raises(
+        ValueError, match=r"'generator' must know the shape.*keras.Input.*is not built"
+    ):
         bms_keras.BMSVAEGAN(**networks)
 
 
