@@ -25,6 +25,7 @@ import numpy as np
 
 from bms_keras import fields, files
 from bms_keras.config import differences
+from bms_keras.data import contents
 from bms_keras.errors import BadInput, NotFinite, first_line, optional, warn
 from bms_keras.fields import Field
 from bms_keras.version import versions
@@ -196,6 +197,7 @@ def read(path, largest=2**40):
             raise ValueError("its manifest holds no object")
         for name, field in MANIFEST.items():
             fields.check(name, manifest.setdefault(name, field.default), field)
+        contents.noted(manifest)
         return manifest, arrays
     except Exception as error:  # what parsers raise of bytes that somebody made up
         raise BadInput(f"{path} cannot be read ({first_line(error)})") from None
@@ -252,7 +254,7 @@ def _check(path, manifest, arrays, variables, config):
         raise BadInput(f"{path} was written by another config ({'; '.join(others)})")
     shapes = {name: (tuple(v.shape), _kind(v.dtype)) for name, v in variables.items()}
     if {name: (array.shape, array.dtype.kind) for name, array in arrays.items()} != shapes:
-        raise BadInput(f"{path} was written by another model: its shapes differ")
+        raise BadInput(f"{path} was written by another model: its shapes or types differ")
     if bad := next(_not_finite(arrays), None):
         raise BadInput(f"{path} cannot be used: {variables[bad].path} in it is not finite")
     if int(arrays[ITERATIONS]) != manifest["step"]:

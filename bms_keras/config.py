@@ -98,7 +98,9 @@ FIELDS = {
     ),
     "max_rollbacks": Field(3, fields.integer(0), "how often to go back", may_change=True),
     "eval_every": Field(0, _seldom, "steps between measurements; 0: none", may_change=True),
-    "eval_metrics": Field((), fields.texts, "what is measured in training", may_change=True),
+    "eval_metrics": Field(
+        (), fields.texts, "what is measured in training: modes,latent", may_change=True
+    ),
     **{f"protocol.{name}": field for name, field in metrics.FIELDS.items()},
     "strategy": Field(
         "none", fields.one_of(strategies.NAMES), "over which devices", may_change=True
@@ -145,6 +147,8 @@ def complete(config):
         fields.check(f"config.{name}", values.setdefault(name, field.default), field)
         if type(field.default) is float:
             values[name] = float(values[name])  # an integer will do, but not everywhere in Keras
+    parts = (part for text in values["eval_metrics"] for part in text.split(","))
+    values["eval_metrics"] = tuple(part for part in parts if part)  # as --metrics takes them
     for name in values["eval_metrics"]:
         metrics.get(name)
     if values["best_by"] and not (values["eval_every"] and values["eval_metrics"]):

@@ -1,7 +1,6 @@
 """Measures the run in a workdir, and draws it, alone or beside others."""
 
 from bms_keras import board, checkpoint, data, experiment, metrics, onnx, pictures, webpage
-from bms_keras.data import contents
 from bms_keras.errors import BadInput
 from bms_keras.workdir import Workdir, as_read
 
@@ -46,7 +45,7 @@ def evaluate(
     config, built, step = load(folder, which)
     models = {config.method: built.model}
     for path in compare:
-        models |= _other(Workdir(path), built.data, models)
+        models |= _other(Workdir(path, "--compare"), built.data, models)
     names = metrics.applicable(built.model, built.data) if names is None else names
     metrics.refuse(names, built.model, built.data)
     exports = export_dir or onnx_dir or web_dir
@@ -87,8 +86,8 @@ def load(folder, which="newest"):
             are not those that the run was trained on.
     """
     config = folder.config()
-    noted = contents.noted(checkpoint.newest(folder.checkpoints))
-    built = experiment.build(config, data.of_run(config, noted))
+    newest = checkpoint.newest(folder.checkpoints)
+    built = experiment.build(config, data.of_run(config, newest))
     manifest = checkpoint.restore(built.model, folder.checkpoints, config, which)
     if manifest is None:
         raise BadInput(f"{folder.checkpoints} holds no checkpoint: train first")

@@ -56,7 +56,8 @@ class Game(TakesTurns, Fits, Saves, keras.Model):
         seed: Integer seed of the noise drawn in training.
 
     Raises:
-        ValueError: If the shape of a network's input is not known, or if `ema` is out of range.
+        ValueError: If the shape of a network's input is not known, if the networks do not fit
+            together, or if `ema` is out of range.
     """
 
     def __init__(self, networks, ema=0.0, seed=None, **kwargs):
@@ -70,6 +71,7 @@ class Game(TakesTurns, Fits, Saves, keras.Model):
         }
         for name in networks:
             setattr(self, name, self.networks.get(name))
+        self._check_shapes()
         self.ema = ema
         self.averages = {
             name: _frozen_copy(self.networks[name])
@@ -82,6 +84,25 @@ class Game(TakesTurns, Fits, Saves, keras.Model):
         self.built = True
         for _ in range(10):  # so that sigma is right from the first step on
             self._power_iteration(self.networks.values())
+
+    def _check_shapes(self):
+        """Refuses networks that do not fit together."""
+        latent, data = self.generator.input_shape[1:], self.data_shape
+        expected = {  # by network: shape of the input, of the output
+            "recognition": (data, (2 * self.latent_dim,)),
+            "image_critic": (data, None),
+            "latent_critic": (latent, (1,)),
+            "autoencoder": (data, data),
+        }
+        for name in expected.keys() & self.networks.keys():
+            network = self.networks[name]
+            found = tuple(network.input_shape[1:]), tuple(network.output_shape[1:])
+            for side, shape, right in zip(("input", "output"), found, expected[name], strict=True):
+                if right is not None and not _fits(shape, tuple(right)):
+                    raise ValueError(
+                        f"the {side} of the network {name!r} must have the shape {tuple(right)}, "
+                        f"as G goes from {tuple(latent)} to {data}. Received: {shape}"
+                    )
 
     # What a method says.
 
@@ -202,8 +223,8 @@ class Game(TakesTurns, Fits, Saves, keras.Model):
         Raises:
             ValueError: If `n` is negative.
         """
-        if n < 0:
-            raise ValueError(f"n must be at least 0. Received: n={n}")
+        if not isinstance(n, (int, np.integer)) or n < 0:
+            raise ValueError(f"n must be an integer of at least 0. Received: n={n!r}")
         if n == 0:
             return np.zeros((0, *self.data_shape), "float32")
         z = standard_normal((n, self.latent_dim), fresh_seed(seed))
@@ -231,6 +252,12 @@ class Game(TakesTurns, Fits, Saves, keras.Model):
         counts = [network.count_params() for network in self.networks.values()]
         averages = f"; moving averages of {' and '.join(self.averages)}" if self.averages else ""
         say(f"{sum(counts):,} parameters in {len(counts)} networks{averages}")
+
+
+def _fits(shape, right):
+    """Whether a shape is the right one, where it is known."""
+    pairs = zip(shape, right, strict=False)
+    return len(shape) == len(right) and all(side in (None, known) for side, known in pairs)
 
 
 def fresh_seed(seed):

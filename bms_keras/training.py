@@ -235,8 +235,10 @@ class _Run:
 
 def _check_data(data, config, workdir):
     """Refuses data that are not those that the run in a workdir was trained on."""
-    noted = contents.noted(checkpoint.newest(workdir.checkpoints))
-    contents.check(noted, data, config.data.accept_changes)
+    manifest = checkpoint.newest(workdir.checkpoints)
+    contents.check(contents.noted(manifest), data, config.data.accept_changes)
+    if manifest:
+        contents.warn_of_old_split(manifest, data)
 
 
 def _segments(start, stop, epoch):

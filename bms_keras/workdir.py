@@ -23,10 +23,11 @@ class Workdir:
 
     Args:
         path: The folder; made on the first write.
+        flag: What the user calls it, for errors.
     """
 
-    def __init__(self, path):
-        self.path = files.expanded(path, "--workdir")
+    def __init__(self, path, flag="--workdir"):
+        self.path = files.expanded(path, flag)
         self.history_file = self.path / "config_history.jsonl"
         self.config_file = self.path / "config.json"
         self.checkpoints = self.path / "checkpoints"

@@ -147,6 +147,15 @@ def test_the_one_before_is_used_and_the_line_says_so(saved, tmp_path, capsys):
     assert "going on from step_000000001.npz" in line
 
 
+def test_a_newest_one_with_a_damaged_note_of_its_data_is_passed_over(saved, tmp_path, capsys):
+    model, _ = saved
+    model.optimizer.iterations.assign(2)
+    checkpoint.save(model, tmp_path, data={"kind": []})
+    assert checkpoint.newest(tmp_path)["step"] == 1
+    assert checkpoint.restore(model, tmp_path)["step"] == 1
+    assert "step_000000002.npz cannot be read (its note of the data" in capsys.readouterr().err
+
+
 def resealed(content, change):
     """A checkpoint with other content, and a checksum that is right."""
     with np.load(io.BytesIO(content)) as file:

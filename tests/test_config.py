@@ -291,3 +291,10 @@ def test_versions_come_from_the_modules(tmp_path, monkeypatch):
     module = importlib.import_module(backend)
     assert manifest["versions"] == {"keras": keras.__version__, backend: module.__version__}
     assert version.versions("bms_keras") == {"bms_keras": version.__version__}
+
+
+def test_metrics_in_training_are_taken_as_on_the_command_line():
+    one = config()
+    for given, names in ((("modes,latent",), ["modes", "latent"]), (("",), [])):
+        one.eval_metrics = given
+        assert list(complete(one).eval_metrics) == names

@@ -117,12 +117,16 @@ def test_mixtures_are_told_apart_by_their_modes():
     contents.check(grids[0].contents, grids[1], accept=False)
     with pytest.raises(bms_keras.BadInput, match=r"ring is not .* grid then, ring now"):
         contents.check(grids[0].contents, synthetic.ring(4, 0), accept=False)
+    with pytest.raises(bms_keras.BadInput, match="the name is the same, and the modes are others"):
+        contents.check(grids[0].contents | {"fingerprint": "0"}, grids[1], accept=False)
 
 
 @pytest.mark.parametrize(
     "change",
     [
         {"kind": "sound"},
+        {"kind": []},
+        {"kind": {}},
         {"name": 3},
         {"fingerprint": None},
         {"shape": [2, 2]},
@@ -135,7 +139,7 @@ def test_a_note_of_something_else_is_refused(change):
     assert contents.noted({"data": NOW.contents}) == NOW.contents
     assert contents.noted({}) is None
     for data in (NOW.contents | change, [NOW.contents], "images"):
-        with pytest.raises(bms_keras.BadInput, match="note of its data"):
+        with pytest.raises(bms_keras.BadInput, match="its note of the data"):
             contents.noted({"data": data})
 
 
@@ -143,3 +147,11 @@ def test_a_note_whose_images_are_garbage_is_refused():
     noted = contents.noted({"data": images(range(9)).contents | {"images": "%%%"}})
     with pytest.raises(bms_keras.BadInput, match="note of its images"):
         contents.check(noted, NOW, accept=False)
+
+
+def test_a_run_that_is_older_than_such_notes_is_warned_of_its_split(capsys):
+    contents.warn_of_old_split({"step": 3}, NOW)
+    assert "may have been trained on" in capsys.readouterr().err
+    contents.warn_of_old_split({"step": 3}, synthetic.grid(4, 0))
+    contents.warn_of_old_split({"step": 3, "data": NOW.contents}, NOW)
+    assert capsys.readouterr().err == ""

@@ -216,6 +216,43 @@ def test_a_network_of_unknown_shape_is_refused():
     assert functional(sequential, "generator") is sequential
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"generator": (5, 2)}, r"'recognition' must have the shape \(10,\)"),
+        ({"generator": (4, 3)}, r"must have the shape \(3,\), as G goes from \(4,\) to \(3,\)"),
+        ({"recognition": (2, 7)}, r"output of the network 'recognition'.*Received: \(7,\)"),
+        ({"image_critic": (2, 2)}, r"'image_critic' must put out one number.*Received: \(2,\)"),
+        (
+            {"latent_critic": (3, 1)},
+            r"input of the network 'latent_critic'.*\(4,\).*Received: \(3,\)",
+        ),
+    ],
+)
+def test_networks_that_do_not_fit_together_are_refused(wrong, message):
+    sizes = {
+        "recognition": (2, 8),
+        "generator": (4, 2),
+        "image_critic": (2, 1),
+        "latent_critic": (4, 1),
+    }
+    networks = {name: called(*size) for name, size in (sizes | wrong).items()}
+    with pytest.raises(ValueError, match=message):
+        bms_keras.BMSVAEGAN(**networks)
+
+
+def test_what_is_no_network_is_refused(tiny_networks):
+    with pytest.raises(
+        ValueError, match=r"'generator' must be a keras\.Model\. Received: function"
+    ):
+        bms_keras.BMSVAEGAN(**tiny_networks() | {"generator": lambda z: z})
+
+
+def test_half_a_sample_is_refused(tiny_model):
+    with pytest.raises(ValueError, match=r"n must be an integer of at least 0\. Received: n=2\.5"):
+        tiny_model().sample(2.5)
+
+
 def test_a_saved_model_goes_on_with_the_noise_of_an_uninterrupted_run(x, train, tmp_path, same):
     """The prior's noise and that of dropout."""
     model = subclassed_model()

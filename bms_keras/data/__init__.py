@@ -11,7 +11,7 @@ import functools
 import pathlib
 
 from bms_keras.data import contents, sources, synthetic
-from bms_keras.errors import BadInput
+from bms_keras.errors import BadInput, one_line
 
 MIXTURES = {"grid": synthetic.grid, "ring": synthetic.ring}
 TFDS = "tfds:"
@@ -42,6 +42,11 @@ def load(config, batch_size, seed):
         return sources.from_folder(config, path, batch_size, seed)
     if path and path.is_file() and path.suffix == ".npz":
         return sources.from_npz(config, path, batch_size, seed)
+    if source and not path and any(mark in source for mark in "/~\\"):
+        raise BadInput(
+            f"config.data.source: there is nothing at {one_line(source)}. If a run's data have "
+            "moved, train.py with --config.data.source=NEW goes on there, and notes it"
+        )
     raise BadInput(
         f"config.data.source must be one of {', '.join(MIXTURES)}, '{TFDS}NAME', or the path of an "
         f".npz or of a folder of images. Received: {source!r}"
@@ -95,20 +100,24 @@ class Unopened:
         return getattr(self._images, name)
 
 
-def of_run(config, noted):
+def of_run(config, manifest):
     """The data set of a run, of which images are opened when they are needed.
 
     Args:
         config: The run's config.
-        noted: What a checkpoint notes of its data; see `contents.check`.
+        manifest: That of a checkpoint, which notes what the data were; empty if there is none.
 
     Raises:
         BadInput: At once or when they are opened: see `load`, and `contents.check`.
     """
 
+    noted = contents.noted(manifest)
+
     def opened():
         found = load(config.data, config.batch_size, config.seed)
         contents.check(noted, found, config.data.accept_changes)
+        if manifest:
+            contents.warn_of_old_split(manifest, found)
         return found
 
     fields = config.data

@@ -6,7 +6,7 @@ import hashlib
 
 import numpy as np
 
-from bms_keras.errors import BadInput, one_line
+from bms_keras.errors import BadInput, one_line, warn
 
 
 def digest(content):
@@ -76,14 +76,14 @@ def noted(manifest):
     found = manifest.get("data")
     fits = found is None or (
         isinstance(found, dict)
-        and all(isinstance(found.get(name), str) for name in ("name", "fingerprint"))
+        and all(isinstance(found.get(name), str) for name in ("kind", "name", "fingerprint"))
         and isinstance(found.get("images", ""), str)
         and isinstance(found.get("shape"), list)
         and all(type(side) is int and 0 < side <= 2**16 for side in found["shape"])
-        and len(found["shape"]) == {"mixture": 1, "images": 3}.get(found.get("kind"))
+        and len(found["shape"]) == {"mixture": 1, "images": 3}.get(found["kind"])
     )
     if not fits:
-        raise BadInput("a checkpoint's note of its data is none")
+        raise BadInput("its note of the data that it was trained on is none")
     return found
 
 
@@ -107,6 +107,15 @@ def check(noted, data, accept):
         )
 
 
+def warn_of_old_split(manifest, data):
+    """Says that a run is older than notes of data, and with them than the split by content."""
+    if noted(manifest) is None and data.kind == "images":
+        warn(
+            f"this run was begun by an older version, which may have held out other images of "
+            f"{data.name}: what is measured on held-out images may have been trained on"
+        )
+
+
 def changes(before, now):
     """What differs between two data sets' `contents`, in words; empty if nothing does.
 
@@ -116,6 +125,8 @@ def changes(before, now):
     if before["fingerprint"] == now["fingerprint"]:
         return ""
     if (before["kind"], now["kind"]) != ("images", "images"):
+        if before["name"] == now["name"]:
+            return "the name is the same, and the modes are others"
         return f"{one_line(before['name'])} then, {now['name']} now"
     shapes = ["x".join(map(str, each["shape"])) for each in (before, now)]
     if shapes[0] != shapes[1]:

@@ -48,7 +48,7 @@ def kept(key, n, make):
     except OSError as error:
         size = n * math.prod(shape) / 1e6
         raise BadInput(
-            f"{path} cannot be written ({error.strerror}): {n} images need {size:.0f} MB there. "
+            f"{path} cannot be written ({error.strerror}): {n} images need {size:,.1f} MB there. "
             "Make room, or set BMS_KERAS_CACHE to another folder"
         ) from None
     finally:

@@ -77,6 +77,12 @@ class Judged(Adversarial):
     ):
         super().__init__(networks, **kwargs)
         self.require(critic_loss=critic_loss, margins=margins, gradient_penalty=gradient_penalty)
+        critic = self.networks.get("image_critic")
+        if critic is not None and tuple(critic.output_shape[1:]) != (1,):
+            raise ValueError(
+                "the network 'image_critic' must put out one number a data point. "
+                f"Received: {tuple(critic.output_shape[1:])}"
+            )
         self.critic_loss = critic_loss
         self.margins = tuple(margins)
         self.gradient_penalty = gradient_penalty

@@ -29,6 +29,10 @@ def functional(network, name):
     >>> functional(decoder, "generator").output_shape
     (None, 2)
     """
+    if not isinstance(network, keras.Model):
+        raise ValueError(
+            f"the network {name!r} must be a keras.Model. Received: {type(network).__name__}"
+        )
     if network.built and isinstance(network, (keras.Sequential, keras.src.models.Functional)):
         return network
     shapes = list((getattr(network, "_build_shapes_dict", None) or {}).values())
