@@ -126,7 +126,7 @@ def default_config(method, **objective):
     values = {name: field.default for name, field in table.items()}
     known = {f"objective.{name}": value for name, value in objective.items()}
     values |= {name: value for name, value in known.items() if name in table}
-    return ConfigDict(fields.nested(values | {"method": method}))
+    return ConfigDict(fields.nested(values | {"method": method}, SECTIONS))
 
 
 def complete(config):
@@ -153,7 +153,7 @@ def complete(config):
         metrics.get(name)
     if values["best_by"] and not (values["eval_every"] and values["eval_metrics"]):
         raise BadInput("config.best_by needs config.eval_every and config.eval_metrics")
-    return ConfigDict(fields.nested({name: values[name] for name in table}))
+    return ConfigDict(fields.nested({name: values[name] for name in table}, SECTIONS))
 
 
 def changes(old, new):

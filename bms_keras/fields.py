@@ -137,9 +137,9 @@ def flat(values, sections):
     return found
 
 
-def nested(values):
-    """A flat dictionary by dotted name as one of sections."""
-    found = {}
+def nested(values, sections=()):
+    """A flat dictionary by dotted name as one of sections, of which those named may be empty."""
+    found = {section: {} for section in sections}
     for name, value in values.items():
         section, _, field = name.rpartition(".")
         (found.setdefault(section, {}) if section else found)[field] = value

@@ -35,7 +35,7 @@ def expanded(path, name="the path"):
     PosixPath('/home/me/runs/grid')
     """
     text = os.fspath(path)
-    if not text or "\0" in text:
+    if not text.strip() or "\0" in text:
         raise BadInput(f"{name} must be a path, not empty and without NUL. Received: {text!r}")
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
         raise BadInput(f"{name} must be a path of this machine, not of another. Received: {text}")

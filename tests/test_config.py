@@ -272,9 +272,9 @@ def test_the_machine_has_memory():
 
 @pytest.mark.parametrize("path", ["", " "])
 def test_an_empty_workdir_is_refused(path):
-    with pytest.raises(BadInput, match="--workdir must name a folder"):
+    with pytest.raises(BadInput, match="--workdir must be a path, not empty"):
         Workdir(path)
-    with pytest.raises(BadInput, match="--workdir must name a folder"):
+    with pytest.raises(BadInput, match="--workdir must be a path, not empty"):
         evaluation.evaluate(path)
 
 

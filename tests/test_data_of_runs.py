@@ -181,6 +181,7 @@ def test_a_run_can_be_stopped_while_its_data_are_decoded(place, monkeypatch):
         raise AssertionError("held back")
 
     monkeypatch.setattr(decoding.store, "kept", lambda *_: interrupt())
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background has none
     with pytest.raises(KeyboardInterrupt):
         training.train(config("mine"), "new")
     assert not (place / "new").exists()

@@ -542,6 +542,7 @@ def test_ctrl_c_ends_decoding_at_once(folder, cache, monkeypatch):
         return fit(*given)
 
     monkeypatch.setattr(decoding, "fit", slow)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background has none
     with pytest.raises(KeyboardInterrupt):
         load(folder)
     assert time.monotonic() - pressed[0] < 5  # the rest would take 30 seconds

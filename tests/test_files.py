@@ -56,7 +56,7 @@ def test_only_regular_files_are_read(tmp_path):
         files.read(tmp_path / "none")
     (tmp_path / "file").write_bytes(b"12345")
     assert files.read(tmp_path / "file", most=5) == b"12345"
-    with pytest.raises(BadInput, match="has more than 4 bytes"):
+    with pytest.raises(BadInput, match="it has 5 bytes, where at most 4 can be right"):
         files.read(tmp_path / "file", most=4)
 
 

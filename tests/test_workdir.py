@@ -4,12 +4,14 @@ import errno
 import fcntl
 import json
 import os
+import stat
 import subprocess
 import sys
 
 import pytest
 from test_experiment import config
 
+from bms_keras import files
 from bms_keras.errors import BadInput
 from bms_keras.files import write_atomically
 from bms_keras.workdir import Workdir
@@ -80,12 +82,25 @@ def test_a_record_after_one_that_was_cut_is_whole(tmp_path, capsys):
     assert all("metrics.jsonl" in line and "is skipped: " in line for line in lines)
 
 
-def test_a_record_on_a_full_disk_is_missed_with_a_word(tmp_path, capsys):
+def test_a_record_on_a_full_disk_is_missed_with_a_word(tmp_path, capsys, monkeypatch):
     workdir = Workdir(tmp_path)
-    workdir.metrics_file.symlink_to("/dev/full")
     workdir.log({"a": 1})
+    regular = files._regular
+    full = lambda path, *given, **kwargs: regular("/dev/full", *given, **kwargs)  # noqa: E731
+    monkeypatch.setattr(files, "_regular", full)
+    monkeypatch.setattr(stat, "S_ISREG", lambda mode: True)
+    workdir.log({"b": 1})
     (line,) = capsys.readouterr().err.splitlines()
     assert line == f"{workdir.metrics_file} cannot be written: No space left on device"
+    assert workdir.metrics_file.read_text() == '{"a": 1}\n'
+
+
+def test_a_record_is_written_to_no_device(tmp_path, capsys):
+    workdir = Workdir(tmp_path)
+    workdir.metrics_file.symlink_to("/dev/null")
+    workdir.log({"a": 1})
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"{workdir.metrics_file} cannot be written: it is no regular file"
 
 
 def test_what_is_no_evaluation_counts_as_none(tmp_path):
@@ -153,7 +168,7 @@ def test_where_nothing_can_be_locked_a_run_is_warned(tmp_path, monkeypatch, caps
     claim(Workdir(tmp_path))
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"--workdir={tmp_path} cannot be locked ({os.strerror(number)}): ")
-    assert Workdir(tmp_path).config().method == "a"
+    assert Workdir(tmp_path).config().method == "bms_vae_gan"
     assert (tmp_path / ".config.json.deadbeef").exists()
 
 

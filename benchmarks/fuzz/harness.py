@@ -148,14 +148,14 @@ def _watched(process, seconds, memory):
         if not killed:
             if time.monotonic() > end:
                 killed = "hang"
-            elif memory and _resident(process) > memory:
+            elif memory and resident(process) > memory:
                 killed = "memory"
             if killed:
                 os.killpg(process, signal.SIGKILL)
         time.sleep(0.01)
 
 
-def _resident(process):
+def resident(process):
     """The resident memory of a process in bytes; 0 once it has ended."""
     try:
         pages = pathlib.Path(f"/proc/{process}/statm").read_text().split()[1]
