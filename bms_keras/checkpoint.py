@@ -64,20 +64,20 @@ def save(model, folder, config=None, keep=3, **notes):
 
 def _prune(folder, written, keep):
     """Keeps what was just written and, newest first, as many that can be read as make `keep`."""
-    whole = 1
+    whole, largest = 1, 2 * written.stat().st_size + OVERHEAD[0]
     for path in reversed(steps(folder)):
         if path == written:
             continue
         if whole >= keep:
             path.unlink(missing_ok=True)
-        elif _reads(path, path.stat().st_ino, path.stat().st_mtime_ns):
+        elif _reads(path, largest, path.stat().st_ino, path.stat().st_mtime_ns):
             whole += 1
 
 
 @functools.lru_cache(maxsize=64)  # of a file that stays as it is
-def _reads(path, inode, modified):
+def _reads(path, largest, inode, modified):
     try:
-        return bool(read(path))
+        return bool(read(path, largest))
     except BadInput:
         return False
 
@@ -130,11 +130,33 @@ def _path(folder, step):
 
 
 def newest(folder):
-    """The manifest of the newest checkpoint that can be read; empty if there is none."""
+    """The manifest of the newest checkpoint that has one; empty if there is none.
+
+    Of the file nothing else is read: how large it may be is known once there is a model.
+    """
     for path in steps(folder)[::-1]:
-        with contextlib.suppress(BadInput):
-            return read(path)[0]
+        if not path.is_file():  # a pipe, say, which would wait for ever
+            continue
+        with contextlib.suppress(Exception), zipfile.ZipFile(path) as file:  # of whatever it holds
+            entry = file.getinfo("manifest.npy")
+            if max(entry.file_size, entry.compress_size) <= OVERHEAD[0]:
+                return _manifest(_array(io.BytesIO(file.read(entry))))
     return {}
+
+
+def _manifest(array):
+    """A manifest from its bytes.
+
+    Raises:
+        ValueError: If it is none; `BadInput` too.
+    """
+    manifest = json.loads(array.tobytes())
+    if not isinstance(manifest, dict):
+        raise ValueError("its manifest holds no object")
+    for name, field in MANIFEST.items():
+        fields.check(name, manifest.setdefault(name, field.default), field)
+    contents.noted(manifest)
+    return manifest
 
 
 def restore(model, folder, config=None, which="newest"):
@@ -192,12 +214,7 @@ def read(path, largest=2**40):
         if content[-SEAL:] != seal:
             raise ValueError("its checksum is wrong: it was cut short or damaged")
         arrays = dict(_members(content))
-        manifest = json.loads(arrays.pop("manifest").tobytes())
-        if not isinstance(manifest, dict):
-            raise ValueError("its manifest holds no object")
-        for name, field in MANIFEST.items():
-            fields.check(name, manifest.setdefault(name, field.default), field)
-        contents.noted(manifest)
+        manifest = _manifest(arrays.pop("manifest"))
         return manifest, arrays
     except Exception as error:  # what parsers raise of bytes that somebody made up
         raise BadInput(f"{path} cannot be read ({first_line(error)})") from None

@@ -174,7 +174,7 @@ def test_another_model_is_refused(saved, tmp_path):
     }
     for change in changes.values():
         path.write_bytes(resealed(content, change))
-        with pytest.raises(BadInput, match="another model: its shapes differ"):
+        with pytest.raises(BadInput, match="another model: its shapes or types differ"):
             checkpoint.restore(model, tmp_path)
 
 
