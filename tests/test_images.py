@@ -248,7 +248,14 @@ def test_a_file_that_is_no_npz(load, tmp_path, content):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["missing.npz", "picture.png", ""])
+def test_a_source_that_is_missing(tmp_path):
+    path = str(tmp_path / "missing.npz")
+    with pytest.raises(bms_keras.BadInput, match="there is nothing at .*If a run's data") as e:
+        data.load(types.SimpleNamespace(source=path), 2, seed=0)
+    assert path in str(e.value)
+
+
+@pytest.mark.parametrize("name", ["picture.png", ""])
 def test_a_source_that_is_none(tmp_path, name):
     Image.new("L", (4, 4)).save(tmp_path / "picture.png")
     path = str(tmp_path / name) if name else ""
