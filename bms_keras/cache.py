@@ -3,8 +3,6 @@
 Every `.npz` here ends in the SHA-256 of what is before, so that no damage goes unseen.
 """
 
-import hashlib
-import io
 import os
 import pathlib
 import zipfile
@@ -12,13 +10,12 @@ import zlib
 
 import numpy as np
 
-from bms_keras import files
+from bms_keras import files, seals
 from bms_keras.errors import BadInput
 from bms_keras.files import write_atomically
 
 # What numpy raises of a file that is cut short, damaged or no .npz; TypeError: of a lone .npy.
 UNREADABLE = (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
-SEAL = 64  # bytes: the hexadecimal digits of a SHA-256, as the comment of a zip archive
 
 
 def folder():
@@ -55,14 +52,8 @@ def save(path, arrays):
     Raises:
         BadInput: If it cannot be written, on a full disk say.
     """
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    with zipfile.ZipFile(buffer, "a") as file:
-        file.comment = b"0" * SEAL
-    content = buffer.getbuffer()
-    content[-SEAL:] = _checksum(content)
     try:
-        write_atomically(path, content)
+        write_atomically(path, seals.sealed(arrays))
     except OSError as error:
         raise BadInput(
             f"{path} cannot be written ({error.strerror}): make room, or set BMS_KERAS_CACHE to "
@@ -80,7 +71,7 @@ def load(path):
         content = path.read_bytes() if path.is_file() else b""
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}") from None
-    if content[-SEAL:] != _checksum(content):
+    if not seals.is_whole(content):
         raise BadInput(f"{path} is missing, cut short or damaged: its checksum is wrong")
     return read(path)
 
@@ -98,11 +89,6 @@ def read(path):
             return {name: file[name] for name in file.files}
     except UNREADABLE as error:
         raise BadInput(f"{path} is not a whole .npz file: {_first_line(error)}") from None
-
-
-def _checksum(content):
-    """What the last bytes of a file must be."""
-    return hashlib.sha256(content[:-SEAL]).hexdigest().encode()
 
 
 def _first_line(error):

@@ -109,10 +109,11 @@ class Best(EverySteps):
 
     def _before(self):
         try:
-            best = checkpoint.read(self.path)[0].get(self.name)
+            manifest, _ = checkpoint.read(self.path, checkpoint.most_bytes(self.model))
         except BadInput as error:
             warn(f"{error}; the next that is measured takes its place")
             return None
+        best = manifest.get(self.name)
         return best if type(best) in (int, float) else None
 
 

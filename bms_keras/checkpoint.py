@@ -13,7 +13,6 @@ Rates are the config's, which may change, and not a checkpoint's.
 
 import contextlib
 import functools
-import hashlib
 import io
 import json
 import math
@@ -28,10 +27,10 @@ from bms_keras.config import differences
 from bms_keras.data import contents
 from bms_keras.errors import BadInput, NotFinite, first_line, optional, warn
 from bms_keras.fields import Field
+from bms_keras.seals import is_whole, sealed
 from bms_keras.version import versions
 from bms_keras.workdir import as_read
 
-SEAL = 64  # bytes: the hexadecimal digits of a SHA-256, as the comment of a zip archive
 BEST = "best.npz"
 MANIFEST = {  # what a manifest must hold, beside the config and notes
     "step": Field(None, fields.integer(0, fields.STEPS), "how many steps had been played"),
@@ -178,11 +177,9 @@ def restore(model, folder, config=None, which="newest"):
             was refused. Nothing has changed then.
     """
     refused, variables = [], _state(model)
-    arrays = {name: math.prod(v.shape) * 16 for name, v in variables.items()}  # of any dtype
-    largest = sum(arrays.values()) + OVERHEAD[0] + OVERHEAD[1] * len(arrays)
     for path in _candidates(folder, which):
         try:
-            manifest, arrays = read(path, largest)
+            manifest, arrays = read(path, most_bytes(model))
             _check(path, manifest, arrays, variables, config)
         except BadInput as error:
             refused.append(error)
@@ -198,6 +195,12 @@ def restore(model, folder, config=None, which="newest"):
     return None
 
 
+def most_bytes(model):
+    """How many bytes a checkpoint of a model may have, by its variables and `OVERHEAD`."""
+    sizes = [math.prod(variable.shape) * 16 for variable in _state(model).values()]  # of any dtype
+    return sum(sizes) + OVERHEAD[0] + OVERHEAD[1] * len(sizes)
+
+
 def read(path, largest=2**40):
     """The manifest of a checkpoint and its arrays by name.
 
@@ -210,8 +213,7 @@ def read(path, largest=2**40):
     """
     try:
         content = files.content(path, largest)
-        seal = hashlib.sha256(memoryview(content)[:-SEAL]).hexdigest().encode()
-        if content[-SEAL:] != seal:
+        if not is_whole(content):
             raise ValueError("its checksum is wrong: it was cut short or damaged")
         arrays = dict(_members(content))
         manifest = _manifest(arrays.pop("manifest"))
@@ -298,15 +300,9 @@ def _is_rate(name, variable):
 
 
 def _sealed(manifest, arrays):
-    """The bytes of an `.npz` that ends in the checksum of all that is before."""
-    buffer = io.BytesIO()
+    """The bytes of a checkpoint."""
     text = np.frombuffer(json.dumps(manifest, sort_keys=True).encode(), "uint8")
-    np.savez(buffer, manifest=text, **arrays)
-    with zipfile.ZipFile(buffer, "a") as file:
-        file.comment = b"0" * SEAL
-    content = buffer.getbuffer()
-    content[-SEAL:] = hashlib.sha256(content[:-SEAL]).hexdigest().encode()
-    return content
+    return sealed({"manifest": text, **arrays})
 
 
 def _state(model):

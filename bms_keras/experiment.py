@@ -37,11 +37,13 @@ def build(config, source=None):
     config = complete(config)
     keras.config.set_image_data_format("channels_last")  # as data are, whatever keras.json says
     method = methods.get(config.method)
+    known = None
     if source is None:
         if known := _declared_shape(config.data):
             _check_shape(config, known)  # before data are decoded, which may take long
         source = data.load(config.data, config.batch_size, config.seed)
-    _check_shape(config, source.shape)
+    if source.shape != known:
+        _check_shape(config, source.shape)
     keras.utils.set_random_seed(config.seed)  # the initial weights
     wanted = (method.networks, method.normalization, method.outputs)
     with _dtype_policy(PRECISIONS[config.precision]):

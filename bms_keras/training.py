@@ -30,8 +30,8 @@ def train(config, workdir):
     """Trains to `config.steps`.
 
     SIGTERM and SIGINT end it after the step under way, with a checkpoint; while data are opened, at
-    once. Of several processes, all
-    of which must see the same workdir, the first writes; a signal to one ends all.
+    once. Of several processes, all of which must see the same workdir, the first writes; a signal
+    to one ends all.
 
     Args:
         config: A `ConfigDict`; see `bms_keras.config.default_config`.

@@ -14,6 +14,7 @@ from test_experiment import config
 
 from bms_keras import checkpoint, experiment
 from bms_keras.errors import BadInput
+from bms_keras.seals import SEAL
 
 
 def trained(start=0, stop=4, model=None, **fields):
@@ -203,8 +204,8 @@ def test_nothing_compressed_is_read(saved, tmp_path):
     buffer = io.BytesIO()
     np.savez_compressed(buffer, a=np.zeros(10**6))
     with zipfile.ZipFile(buffer, "a") as file:
-        file.comment = b"0" * checkpoint.SEAL
-    content = buffer.getvalue()[: -checkpoint.SEAL]
+        file.comment = b"0" * SEAL
+    content = buffer.getvalue()[:-SEAL]
     path.write_bytes(content + hashlib.sha256(content).hexdigest().encode())
     with pytest.raises(BadInput, match="compressed"):
         checkpoint.restore(model, tmp_path)

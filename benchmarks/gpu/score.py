@@ -16,6 +16,7 @@ import time
 
 import numpy as np
 from absl import app, flags
+from ml_collections import ConfigDict
 
 from benchmarks.gpu import sheets
 from bms_keras import experiment, pictures, plots
@@ -102,8 +103,6 @@ def _ivom(folder, name):
 
 def _config(folder, name):
     """The config that the set was trained by, on the data of here."""
-    from ml_collections import ConfigDict
-
     config = ConfigDict(json.loads((folder / f"{name}.json").read_text())["config"])
     config.data.source = DATA.value
     return config
