@@ -94,10 +94,12 @@ class Game(TakesTurns, Fits, Saves, keras.Model):
             "latent_critic": (latent, (1,)),
             "autoencoder": (data, data),
         }
-        for name in expected.keys() & self.networks.keys():
+        for name, shapes in expected.items():
+            if name not in self.networks:
+                continue
             network = self.networks[name]
             found = tuple(network.input_shape[1:]), tuple(network.output_shape[1:])
-            for side, shape, right in zip(("input", "output"), found, expected[name], strict=True):
+            for side, shape, right in zip(("input", "output"), found, shapes, strict=True):
                 if right is not None and not _fits(shape, tuple(right)):
                     raise ValueError(
                         f"the {side} of the network {name!r} must have the shape {tuple(right)}, "
