@@ -21,7 +21,7 @@ SECTIONS = ("data", "networks", "objective", "optimizer", "protocol")
 
 def _best_by(value):
     best_is, _, name = value.partition(":") if isinstance(value, str) else ("none", "", "")
-    return None if not value or (best_is in ("max", "min") and name) else _BEST_BY
+    return None if value == "" or (best_is in ("max", "min") and name) else _BEST_BY
 
 
 _BEST_BY = "'', 'max:NAME' or 'min:NAME'"

@@ -139,6 +139,8 @@ def with_field(name, value):
         ("optimizer.learning_rate", 1e39, "a finite number, above 0. Received: 1e.39"),
         ("optimizer.learning_rate", 1e-320, "above 0. Received: 1e-320"),
         ("optimizer.beta_2", 1 - 1e-12, r"in \[0, 1\)"),
+        ("best_by", (), r"'', 'max:NAME' or 'min:NAME'. Received: \(\)"),
+        ("data.source", (), "a text of at most 4096 characters"),
         ("networks.generator", "8", "a tuple of integers"),
         ("networks.generator", (8, (8,)), "a tuple of integers"),
         ("networks.generator", (8,) * 65, "at most 64 of them"),
