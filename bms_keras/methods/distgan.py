@@ -40,8 +40,11 @@ class DistGAN(Autoencoding, Judged):
 
     The hinge is theirs, too: of the scores D(x), and the penalty is subtracted, for it stands
     inside the minus of their loss. Of a mean square gradient below 1, which images have, it then
-    pushes towards 0. (Their code for points has other weights, labels reconstructions as samples,
-    and takes the penalty's root mean square as well.)
+    pushes towards 0.
+
+    What differs on purpose: z is normal, theirs uniform in [-1, 1]; their hinge of DCGAN's networks
+    is of logits; their code for points has other weights, labels reconstructions as samples, and
+    takes the root mean square as well.
 
     Args:
         recognition: R; only the mean of what it puts out is used.
