@@ -33,7 +33,7 @@ FIELDS = {
     "method": Field("", fields.text, "a method of the registry"),
     "seed": Field(0, fields.integer(0, 2**32 - 1), "of weights, noise and the order of the data"),
     "steps": Field(100_000, _steps, "steps of training", may_change=True),
-    "batch_size": Field(64, fields.integer(1), "data points a step"),
+    "batch_size": Field(64, fields.integer(1), "data points a turn"),
     "samples": Field(1, fields.integer(1), "T, samples a data point"),
     "gradient": Field(
         "selected", fields.one_of(("selected", "all")), "through which of the T samples it flows"
@@ -127,6 +127,21 @@ def default_config(method, **objective):
     known = {f"objective.{name}": value for name, value in objective.items()}
     values |= {name: value for name, value in known.items() if name in table}
     return ConfigDict(fields.nested(values | {"method": method}, SECTIONS))
+
+
+def as_published(config, data=None):
+    """Trains a method on images as its authors do, in the fields of which a public source tells.
+
+    Args:
+        config: A whole `ConfigDict` of images, for a file in `configs/` to end with; it is changed.
+        data: "cifar10" or "celeba", for what they have for these alone.
+
+    Returns:
+        The config.
+    """
+    training = methods.get(config.method).training
+    config.update_from_flattened_dict(training.get("images", {}) | training.get(data, {}))
+    return config
 
 
 def complete(config):

@@ -53,6 +53,7 @@ def build(config, source=None):
             nets,
             samples=config.samples,
             gradient=config.gradient,
+            steps=config.steps,
             **config.objective.to_dict(),
             ema=config.ema,
             seed=config.seed,

@@ -37,6 +37,7 @@ CONFIG = types.SimpleNamespace(
     lipschitz=10.0,
     input_scale=2.0,
     max_gain=0.0,
+    batch_norm=False,
 )
 
 

@@ -43,6 +43,33 @@ def test_only_the_image_critic_is_normalised(normalization):
         assert not any(normalized(built[name]))
 
 
+def test_batch_norm_where_it_is_asked_for():
+    """By its method and by its config: in all hidden layers but the first, by the batch's own."""
+    fields = vars(CONFIG) | {"image_critic": (8, 6), "batch_norm": True}
+    config = types.SimpleNamespace(**fields)
+    spectral, none, batch = (
+        mlp.build(config, (2,), ("image_critic",), normalization)["image_critic"]
+        for normalization in ("spectral", "none", "batch")
+    )
+    has = lambda network: [  # noqa: E731
+        isinstance(layer, keras.layers.BatchNormalization) for layer in network.layers
+    ]
+    assert not any(has(spectral) + has(none))
+    assert sum(has(batch)) == 1
+    rng = np.random.default_rng(0)
+    shapes = [(2, 8), (8,), (8, 6), (6,), (6,), (6, 1), (1,)]
+    values = [rng.standard_normal(shape) for shape in shapes]
+    for variable, value in zip(batch.trainable_weights, values, strict=True):
+        variable.assign(value)
+    w1, b1, w2, gamma, beta, w3, b3 = values
+    leaky = lambda x: np.maximum(x, 0.2 * x)  # noqa: E731
+    x = rng.standard_normal((5, 2)).astype("float32")
+    hidden = leaky(x @ w1 + b1) @ w2
+    hidden = (hidden - hidden.mean(0)) / np.sqrt(hidden.var(0) + 1e-3) * gamma + beta
+    y = keras.ops.convert_to_numpy(batch(x, training=True))
+    np.testing.assert_allclose(y, leaky(hidden) @ w3 + b3, rtol=1e-3, atol=1e-4)
+
+
 def test_critic_is_as_steep_as_it_may_be_and_no_steeper(converge):
     critic = converge(mlp.lipschitz_critic(2, (8,), lipschitz=10.0, scale=4.0))
     rng = np.random.default_rng(0)

@@ -4,6 +4,7 @@ import keras
 from keras import layers
 
 from bms_keras import fields
+from bms_keras.backends import several
 from bms_keras.errors import BadInput
 from bms_keras.fields import Field
 from bms_keras.layers import Gain, SpectralNormalization
@@ -20,6 +21,11 @@ FIELDS = {
         fields.number(lambda value: value == 0 or value > 1, "above 1, or 0 for no gains"),
         "tanh units in G with learned gains up to this; 0: ReLU units",
     ),
+    "batch_norm": Field(
+        False,
+        fields.boolean,
+        "whether D_I has the batch normalisation of a method that has it; Srivastava's has none",
+    ),
 }
 
 
@@ -28,8 +34,8 @@ def build(config, shape, names, normalization="spectral", outputs=1):
 
     Args:
         config: `latent_dim`, and the fields above.
-        shape, names, normalization, outputs: See `bms_keras.networks.build`; an image critic that
-            is not spectrally normalised has no normalisation.
+        shape, names, normalization, outputs: See `bms_keras.networks.build`; "batch" is "none"
+            unless `config.batch_norm` is set.
 
     Returns:
         Dictionary of `keras.Sequential` by name.
@@ -37,6 +43,7 @@ def build(config, shape, names, normalization="spectral", outputs=1):
     if len(shape) != 1:
         raise BadInput(f"networks.family 'mlp' needs points of shape (d,). Received: {shape}")
     (dim,), latent = shape, config.latent_dim
+    batch_norm = config.batch_norm and normalization == "batch"
     steep = {"activation": "tanh", "max_gain": config.max_gain} if config.max_gain else {}
     makers = {
         "recognition": lambda: perceptron(dim, config.recognition, 2 * latent, name="recognition"),
@@ -45,7 +52,7 @@ def build(config, shape, names, normalization="spectral", outputs=1):
         "image_critic": lambda: (
             lipschitz_critic(dim, config.image_critic, config.lipschitz, config.input_scale)
             if normalization == "spectral"
-            else perceptron(dim, config.image_critic, outputs, "leaky_relu", name="image_critic")
+            else critic(dim, config.image_critic, outputs, batch_norm)
         ),
         "joint_critic": lambda: joint_critic(dim, latent, config.image_critic),
     }
@@ -68,6 +75,28 @@ def perceptron(inputs, widths, outputs, activation="relu", max_gain=0, name=None
         ],
         name=name,
     )
+
+
+def critic(inputs, widths, outputs, batch_norm=False):
+    """An image critic without spectral normalisation.
+
+    With `batch_norm` it is batch normalised in all hidden layers but the first, as on images.
+    """
+    if not batch_norm:
+        return perceptron(inputs, widths, outputs, "leaky_relu", name="image_critic")
+    network = [keras.Input((inputs,))]
+    for i, (n, width) in enumerate(_pairs(inputs, widths)):
+        normalized = [batch_normalization()] if i else []
+        dense = layers.Dense(width, use_bias=not i, **_fan_in(n))
+        network += [dense, *normalized, layers.LeakyReLU(0.2)]
+    network.append(layers.Dense(outputs, dtype="float32", **_fan_in([inputs, *widths][-1])))
+    return keras.Sequential(network, name="image_critic")
+
+
+def batch_normalization():
+    """By the statistics of the whole batch, over however many replicas it is spread."""
+    kwargs = {"synchronized": True} if several.replicas() > 1 else {}
+    return layers.BatchNormalization(**kwargs)
 
 
 def lipschitz_critic(inputs, widths, lipschitz, scale):
