@@ -37,7 +37,8 @@ class NumpyLosses:
 
     def posterior(self, x, samples):
         mean, log_variance = np.split(self.network("recognition", x), 2, axis=-1)
-        std = np.sqrt(np.exp(np.clip(log_variance, -12, 3)))
+        assert -11 < log_variance.min() <= log_variance.max() < 2  # where nothing bounds it
+        std = np.sqrt(np.exp(log_variance))
         return [mean + std * noise for noise in self.noise(samples, len(x))]
 
     def generated(self, x):
@@ -239,9 +240,25 @@ def test_mmd_prior_tells_a_shifted_posterior(tiny_model, x):
     assert divergence[3.0] > 1
 
 
+def test_mmd_has_the_scales_that_it_is_given(tiny_model):
+    """By the definition of two kernels, C / (C + |a - b|^2) with C = 2 s L, of 24 against 24."""
+    model = tiny_model(names=("recognition", "generator"), samples=1, mmd_scales=[0.02, 3])
+    q, p = (np.random.default_rng(i).standard_normal((24, 4)).astype("float32") for i in range(2))
+    model.prior = lambda *shape: p
+
+    def kernel(a, b):
+        squared = np.sum((a[:, None] - b[None]) ** 2, -1)
+        return sum(c / (c + squared) for c in (2 * 0.02 * 4, 2 * 3 * 4))
+
+    apart = ~np.eye(24, dtype=bool)
+    expected = kernel(q, q)[apart].mean() + kernel(p, p)[apart].mean() - 2 * kernel(q, p).mean()
+    np.testing.assert_allclose(model.divergence(q[None]), expected, rtol=1e-4, atol=1e-6)
+    assert model.get_config()["mmd_scales"] == (0.02, 3)
+
+
 def test_encode(tiny_model, x):
     model = tiny_model()
-    mean, log_variance = model.encode(1000 * x)
+    mean, log_variance = model.encode(1e9 * x)
     assert mean.shape == log_variance.shape == (24, 4)
     assert mean.dtype == log_variance.dtype == "float32"
     assert log_variance.min() == -12
@@ -276,6 +293,8 @@ def test_reconstruct_takes_the_best_of_its_samples(tiny_model, x, norm):
         ({"critic_loss": "square"}, "'hinge' or 'cross_entropy' or .*'square'"),
         ({"prior": "kl"}, "'critic' or 'mmd'.*'kl'"),
         ({"prior": "mmd"}, "latent critic"),
+        ({"mmd_scales": ()}, r"mmd_scales must be a tuple of 1 to 64 numbers above 0.*=\(\)"),
+        ({"mmd_scales": (1.0, 0.0)}, r"mmd_scales must be a tuple of 1 to 64 numbers above 0"),
     ],
     ids=str,
 )
