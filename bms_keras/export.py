@@ -250,9 +250,7 @@ class _Served:
         positive = tf.debugging.assert_positive(samples, "samples")
         with tf.control_dependencies([positive, self.bounded(count, "samples")]):
             shape = (tf.identity(samples), ops.shape(x)[0], self.model.latent_dim)
-        encoded = self.encode(x)
-        parameters = ops.concatenate([encoded["mean"], encoded["log_variance"]], -1)
-        z = objectives.gaussian(parameters, standard_normal(shape, seed))
+        z = objectives.gaussian(**self.encode(x), noise=standard_normal(shape, seed))
         return best_of(x, tiled(self.decode, z), self.model.norm)
 
     def score(self, x):

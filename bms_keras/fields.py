@@ -109,6 +109,16 @@ def pair(value):
     return None if fits else "two finite numbers"
 
 
+def scales(value):
+    """Numbers above 0, at least one."""
+    fits = type(value) in (tuple, list) and 0 < len(value) <= DEEPEST
+    return (
+        None
+        if fits and not any(map(above_0, value))
+        else f"a tuple of 1 to {DEEPEST} numbers above 0"
+    )
+
+
 size = integer(1, WIDEST)
 anything = number(lambda value: True, "")
 above_0 = number(lambda value: value >= FLOAT32[1], "above 0")

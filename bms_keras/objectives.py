@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 LOG_VARIANCES = (-12.0, 3.0)  # of a posterior: bounded, a bad start cannot overflow
+MMD_SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # of Tolstikhin et al. 2018, in their code
 
 
 def log_ratio(critic_output):
@@ -181,17 +182,16 @@ def distance(x, reconstructions, norm=1):
     return ops.mean(difference, axis=tuple(range(2, len(difference.shape))))
 
 
-def gaussian(parameters, noise):
+def gaussian(mean, log_variance, noise):
     """Samples of a diagonal Gaussian by the reparametrisation z = mean + std * noise.
 
     Args:
-        parameters: `(B, 2L)`, the mean and the log-variance side by side.
+        mean, log_variance: `(B, L)`, of `mean_and_log_variance`.
         noise: Standard normal, `(T, B, L)`.
 
     Returns:
         `(T, B, L)` float32.
     """
-    mean, log_variance = mean_and_log_variance(parameters)
     return mean + ops.exp(0.5 * log_variance) * ops.cast(noise, "float32")
 
 
@@ -199,12 +199,39 @@ def mean_and_log_variance(parameters, log_variances=LOG_VARIANCES):
     """Splits a recognition network's output; the log-variance is kept within [-12, 3].
 
     Outside this range the noise is nothing, or is far wider than the prior.
+
+    Args:
+        parameters: `(B, 2L)`, the mean and the log-variance side by side.
+        log_variances: The range; of equal bounds, the log-variance is that constant.
+
+    Returns:
+        Two float32 tensors `(B, L)`.
     """
     mean, log_variance = ops.split(ops.cast(parameters, "float32"), 2, axis=-1)
-    return mean, ops.clip(log_variance, *log_variances)
+    return mean, soft_clip(log_variance, *log_variances)
 
 
-def mmd(q, p, scales=(0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)):
+def soft_clip(x, low, high):
+    """x kept within [low, high] with a gradient everywhere, which a hard clip lacks outside.
+
+    x itself, to the last bit, where it is at least 1 from the bounds, so that what holds there is
+    exact; beyond, the distance d from that core becomes d / (1 + |d|) (softsign). Its slope,
+    1 / (1 + |d|)^2, begins at 1 and falls slowly: a softplus' falls as e^-|d| and is 0 in float32
+    from some 100 on, where a network that starts badly would stay.
+
+    Args:
+        x: Tensor.
+        low, high: Floats; where they are less than 2 apart the core is the point between them.
+
+    Returns:
+        Tensor like `x`, monotone in it.
+    """
+    margin = min(1.0, (high - low) / 2)
+    core = ops.clip(x, low + margin, high - margin)
+    return core + margin * ops.softsign(x - core)
+
+
+def mmd(q, p, scales=MMD_SCALES):
     """Maximum mean discrepancy of two samples, the prior term of WAE-MMD.
 
     With inverse multiquadratic kernels k(a, b) = sum_s C_s / (C_s + |a - b|^2), C_s = 2 s L, and

@@ -72,9 +72,8 @@ def samples_of(model, x, seed=0, batch_size=500):
     Returns:
         float32 array `(T, n, *data_shape)`.
     """
-    mean, log_variance = model.encode(x, batch_size)
     noise = standard_normal((model.samples, len(x), model.latent_dim), seed)
-    z = objectives.gaussian(np.concatenate([mean, log_variance], -1), noise)
+    z = objectives.gaussian(*model.encode(x, batch_size), noise)
     z = ops.reshape(z, (-1, model.latent_dim))
     x_i = model.serving("generator").predict(z, batch_size=batch_size, verbose=0)
     return x_i.reshape(model.samples, *x.shape)

@@ -11,6 +11,4 @@ from configs import celeba64
 
 
 def get_config(method="bms_vae_gan"):
-    config = celeba64.get_config(method)
-    config.data.resolution = 128
-    return config
+    return celeba64.get_config(method, resolution=128)

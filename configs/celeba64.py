@@ -11,15 +11,16 @@ will do as well, `--config.data.source=img_align_celeba`.
 """
 
 from bms_keras import networks
-from bms_keras.config import as_published, default_config
+from bms_keras.config import as_published, default_config, wae_weights
 
 
-def get_config(method="bms_vae_gan"):
+def get_config(method="bms_vae_gan", resolution=64):
     config = default_config(method, lambda_=10.0)
     config.steps = 200_000
     config.data.source = "tfds:celeb_a"
-    config.data.resolution = 64
+    config.data.resolution = resolution
     config.data.channels = 3
+    wae_weights(config, mmd=100.0)
     config.data.crop = 140  # of 178 x 218, as Tolstikhin et al. 2018
     config.networks = networks.defaults(
         "dcgan", latent_dim=100, width=64, latent_critic=(750, 750, 750)

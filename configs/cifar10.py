@@ -21,7 +21,7 @@ one of 64, and days for all of them.
 """
 
 from bms_keras import networks
-from bms_keras.config import as_published, default_config
+from bms_keras.config import as_published, default_config, wae_weights
 
 
 def get_config(method="bms_vae_gan"):
@@ -30,6 +30,7 @@ def get_config(method="bms_vae_gan"):
     config.data.source = "tfds:cifar10"
     config.data.resolution = 32
     config.data.channels = 3
+    wae_weights(config)
     config.networks = networks.defaults(
         "standard_cnn", latent_dim=100, width=64, latent_critic=(750, 750, 750)
     )

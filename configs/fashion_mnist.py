@@ -11,7 +11,7 @@ file.
 """
 
 from bms_keras import networks
-from bms_keras.config import as_published, default_config
+from bms_keras.config import as_published, default_config, wae_weights
 
 
 def get_config(method="bms_vae_gan"):
@@ -20,6 +20,7 @@ def get_config(method="bms_vae_gan"):
     config.data.source = "tfds:fashion_mnist"
     config.data.resolution = 28
     config.data.channels = 1
+    wae_weights(config, span=1.0)  # as their MNIST, which lies in [0, 1]
     config.networks = networks.defaults(
         "dcgan", latent_dim=32, width=32, latent_critic=(256, 256, 256)
     )

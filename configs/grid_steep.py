@@ -8,11 +8,15 @@ quality; expect 99.76 ± 0.14 (five seeds on JAX), by modes half as wide as the 
 minutes. See results/why.md.
 """
 
+from bms_keras import methods
 from configs import grid
 
 
-def get_config(method="bms_vae_gan", **objective):
-    config = grid.get_config(method, **{"alpha": 0.3, "posterior_stride": 4, **objective})
+def get_config(method="bms_vae_gan", posterior_stride=4, **objective):
+    if methods.get(method).autoencoder:
+        posterior_stride = 1  # nothing else trains R and G: they would see a part of the data only
+    objective = {"alpha": 0.3, "posterior_stride": posterior_stride, **objective}
+    config = grid.get_config(method, **objective)
     config.steps = 30_000
     config.networks.max_gain = 300.0
     config.optimizer.update(beta_2=0.99, hold=0.4, image_critic_final=1.0)

@@ -122,12 +122,25 @@ def test_the_metric_measures_the_first_held_out_images(dcgan):
     assert result == {
         "ivom_test": pytest.approx(found.errors.mean(), rel=1e-6),
         "ivom_test_error": pytest.approx(found.errors.std() / 2, rel=1e-6),
+        "ivom_unit_test": pytest.approx(found.errors.mean() / 4, rel=1e-6),
+        "ivom_unit_test_error": pytest.approx(found.errors.std() / 8, rel=1e-6),
         "ivom_test_late_fall": pytest.approx(1 - found.curve[-1] / found.curve[19], abs=1e-6),
         "ivom_images": 5,
         "ivom_starts": 2,
         "ivom_steps": 40,
     }
     assert 0 <= result["ivom_test_late_fall"] < 1
+
+
+def test_in_0_to_1_as_the_code_of_gdpp_computes_it(dcgan):
+    """Images and closest samples mapped to [0, 1], then the mean squares of each image."""
+    held_out = quantized(images(4))
+    found = inference_by_optimization(model(dcgan), scaled(held_out), 2, 40, seed=3)
+    a, b = (found.closest + 1) / 2, held_out / 255
+    result = ivom(model(dcgan), data(held_out), images=4, starts=2, steps=40, seed=3)
+    errors = np.mean((a - b).reshape(4, -1) ** 2, 1)
+    assert result["ivom_unit_test"] == pytest.approx(errors.mean(), rel=1e-4)
+    assert result["ivom_unit_test_error"] == pytest.approx(errors.std(ddof=1) / 2, rel=1e-4)
 
 
 def test_too_few_images_are_refused(dcgan):

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import scipy.stats
+from keras import ops
 
 from bms_keras import objectives
 
@@ -84,16 +85,54 @@ def test_log_ratio_is_the_critics_output_in_float32(rng):
 
 def test_gaussian(rng):
     mean, log_variance, noise = normal(rng, 5, 4), normal(rng, 5, 4), normal(rng, 3, 5, 4)
-    log_variance = log_variance.clip(-12, 3)
-    z = objectives.gaussian(np.concatenate([mean, log_variance], -1), noise)
+    z = objectives.gaussian(mean, log_variance, noise)
     np.testing.assert_allclose(z, mean + np.sqrt(np.exp(log_variance)) * noise, **EXACT)
 
 
 def test_log_variance_is_kept_in_range():
-    parameters = np.float32([[-100, 100, -100, 100], [1, 2, -12.5, 3.5], [1, 2, -11.5, 2.5]])
+    parameters = np.float32([[-100, 100, -1e9, 1e9], [1, 2, -12, 3], [1, 2, -11, 2]])
     mean, log_variance = objectives.mean_and_log_variance(parameters)
     np.testing.assert_array_equal(mean, [[-100, 100], [1, 2], [1, 2]])
-    np.testing.assert_array_equal(log_variance, [[-12, 3], [-12, 3], [-11.5, 2.5]])
+    np.testing.assert_array_equal(log_variance, [[-12, 3], [-11.5, 2.5], [-11, 2]])
+    _, constant = objectives.mean_and_log_variance(parameters, (-12.0, -12.0))
+    np.testing.assert_array_equal(constant, np.full((3, 2), -12))
+
+
+def naive_soft_clip(x, low, high):
+    """The identity up to 1 from the bounds; from there a hyperbola of slope 1 to the bound."""
+    if x > high - 1:
+        return high - 1 / (1 + x - (high - 1))
+    if x < low + 1:
+        return low + 1 / (1 + low + 1 - x)
+    return x
+
+
+def test_soft_clip_and_its_slope(value_and_gradients):
+    x = np.float64([-1e4, -300, -40, -13, -12, -11.2, -11, -4.3, 0, 1.9, 2, 2.8, 3, 7, 60, 1e4])
+    expected = [naive_soft_clip(each, -12, 3) for each in x]
+    variable = keras.Variable(x.astype("float32"))
+    found = ops.convert_to_numpy(objectives.soft_clip(variable, -12.0, 3.0))
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    _, (slope,) = value_and_gradients(
+        lambda: ops.sum(objectives.soft_clip(variable + 0, -12.0, 3.0)), [variable]
+    )
+    rises = [
+        naive_soft_clip(each + 1e-4, -12, 3) - naive_soft_clip(each - 1e-4, -12, 3) for each in x
+    ]
+    np.testing.assert_allclose(slope, np.divide(rises, 2e-4), rtol=1e-3, atol=1e-7)
+    assert (slope > 0).all()
+
+
+def test_soft_clip_is_monotone_within_its_bounds_and_exact_between_them(rng):
+    x = np.sort(np.concatenate([rng.uniform(-30, 30, 5000), [-1e30, -1e6, 1e6, 1e30]]))
+    x = x.astype("float32")
+    y = ops.convert_to_numpy(objectives.soft_clip(x, -12.0, 3.0))
+    assert (np.diff(y) >= 0).all()
+    assert y.min() == -12
+    assert y.max() == 3
+    core = (x >= -11) & (x <= 2)
+    assert np.array_equal(y[core], x[core])
+    assert (y[~core] != x[~core]).all()
 
 
 def naive_mmd(q, p, scales):
@@ -116,6 +155,9 @@ def test_mmd(rng):
     np.testing.assert_allclose(objectives.mmd(q, p), expected, **EXACT)
     expected = naive_mmd(q.astype("float64"), p.astype("float64"), (3.0,))
     np.testing.assert_allclose(objectives.mmd(q, p, scales=(3.0,)), expected, **EXACT)
+    fine = (0.001, 0.01, 0.1, 1, 10)
+    expected = naive_mmd(q.astype("float64"), p.astype("float64"), fine)
+    np.testing.assert_allclose(objectives.mmd(q, p, fine), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_gaussian_log_density(rng):

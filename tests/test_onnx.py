@@ -115,6 +115,17 @@ def test_a_method_with_points_for_posteriors_keeps_them(tmp_path):
 
 
 @by_tensorflow
+def test_log_variances_are_bounded_as_the_model_bounds_them(tmp_path):
+    model = build("mlp")
+    onnx.export(model, tmp_path)
+    x = np.float32([[1e4, -1e4], [30, 30], [-30, 20], [0.1, 0.1]])
+    found = ran(tmp_path, "recognition", x=x)["log_variance"]
+    _, expected = model.encode(x)
+    assert expected.min() < 2 < expected.max()  # as it is, and bounded
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+@by_tensorflow
 def test_without_a_recognition_network_there_is_one_file(tmp_path):
     model = build("mlp", bms_keras.methods.gan.GAN, ("generator", "image_critic"), "none")
     onnx.export(model, tmp_path)

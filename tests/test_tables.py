@@ -211,14 +211,48 @@ def test_markdown_puts_the_papers_figures_beside_ours():
 
 def test_what_belongs_to_a_number_has_no_column_of_its_own():
     record = {"method": "bms_vae_gan", "samples": 30, "seed": 0, "step": 4, "ivom_test": 0.0123456}
-    beside = {"ivom_test_error": 0.1, "ivom_images": 25, "lpips_diversity_9_vgg16_data": 0.3}
-    row = report.row_of(registry.Row("cifar10", "bms_vae_gan", {"samples": 30}), [record | beside])
+    record["ivom_unit_test"] = 0.0030864
+    beside = {
+        "ivom_unit_test_error": 0.025,
+        "ivom_test_error": 0.1,
+        "ivom_images": 25,
+        "lpips_diversity_9_vgg16_data": 0.3,
+    }
+    row = registry.Row("cifar10", "bms_vae_gan", {"samples": 30}, {"ivom_unit": "0.0037 ± 0.0005"})
+    row = report.row_of(row, [record | beside])
     assert row.items() >= beside.items()
     assert report.markdown([row]).splitlines() == [
-        "| data | method | seeds | IvOM |",
-        "| --- | --- | --- | --- |",
-        "| cifar10 | bms_vae_gan T=30 | 1 | 0.01235 |",
+        "| data | method | seeds | IvOM in [-1, 1] | IvOM in [0, 1] | paper: IvOM in [0, 1] |",
+        "| --- | --- | --- | --- | --- | --- |",
+        "| cifar10 | bms_vae_gan T=30 | 1 | 0.01235 | 0.003086 | 0.0037 ± 0.0005 |",
     ]
+
+
+def test_a_row_with_fields_can_be_read():
+    """In the table, and as a folder's name: tuples without brackets and spaces."""
+    fields = {"objective.lambda_": 40, "samples": 2, "objective.mmd_scales": (0.001, 1.0)}
+    row = registry.Row("ring", "wae", fields)
+    assert row.title == "wae lambda_=40 samples=2 mmd_scales=0.001,1.0"
+    assert row.name == "ring_wae_objective.lambda_=40_samples=2_objective.mmd_scales=0.001,1.0"
+    (*_, line) = report.markdown([report.row_of(row, [RECORD | {"samples": 2}])]).splitlines()
+    assert line == "| ring | wae T=2 lambda_=40 mmd_scales=0.001,1.0 | 1 | 8 |"
+    again = json.loads(json.dumps(row.fields | {"samples": 1}))  # as a run's own process gets them
+    config = runs.Job("", row.config, row.method, again, ()).full_config()
+    assert config.objective.mmd_scales == (0.001, 1.0)
+
+
+def test_the_autoencoders_differ_in_what_their_rows_say():
+    """On Grid as on Ring: all of the data, one lambda, T from 1 to 30, WAE in 2 and in 32."""
+    for name in ("grid_steep", "ring_steep"):
+        rows = [row for row in registry.TABLES[1].rows if row.config == name]
+        rows = [row for row in rows if methods.get(row.method).autoencoder]
+        configs = [runs.Job("", name, row.method, row.fields, ()).full_config() for row in rows]
+        assert {config.objective.posterior_stride for config in configs} == {1}
+        assert {config.objective.lambda_ for config in configs} == {40.0}
+        critic = [config for config in configs if config.objective.get("prior") != "mmd"]
+        assert sorted(config.samples for config in critic) == [1, 2, 5, 10, 30]
+        kernel = [config for config in configs if config.objective.get("prior") == "mmd"]
+        assert sorted(config.networks.latent_dim for config in kernel) == [2, 32]
 
 
 def test_fields_from_texts():

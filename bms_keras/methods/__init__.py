@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from bms_keras import objectives
 from bms_keras.errors import lookup
 from bms_keras.fields import Field
 from bms_keras.game import Game
@@ -51,6 +52,11 @@ class Method:
     scheduled: bool = False
     objective: dict = dataclasses.field(default_factory=dict)
     training: dict = dataclasses.field(default_factory=dict)
+
+    @property
+    def autoencoder(self):
+        """Whether G learns from reconstructions alone: WAE and BMS-VAE, without an image critic."""
+        return self.game is BMSVAEGAN and "image_critic" not in self.networks
 
     def fields(self):
         """The fields of `config.objective`, by name."""
@@ -112,6 +118,7 @@ METHODS = {
         coupled=True,
         prior="mmd",
         divergence_weight=10.0,  # the lambda of Tolstikhin et al. 2018
+        mmd_scales=objectives.MMD_SCALES,
     ),
     "wae_gan": _bms("Wasserstein autoencoder, latent critic", (*_AUTOENCODER, "latent_critic")),
     "dcgan": Method(

@@ -13,12 +13,16 @@ class Autoencoding(Game):
 
     samples = 1  # T
     norm = 1  # of |x - x_i|_n
-    log_variances = objectives.LOG_VARIANCES  # what `encode` keeps log-variances within
+    log_variances = objectives.LOG_VARIANCES  # what log-variances of q(z|x) are kept within
 
     def posterior(self, x, samples):
         """z_1..z_T from q(z|x), `(T, B, latent_dim)`."""
         noise = self.prior(samples, ops.shape(x)[0])
-        return objectives.gaussian(self.recognition(x, training=True), noise)
+        return objectives.gaussian(*self._split(self.recognition(x, training=True)), noise)
+
+    def _split(self, parameters):
+        """Mean and log-variance of q(z|x) from what R puts out."""
+        return objectives.mean_and_log_variance(parameters, self.log_variances)
 
     # Using the model.
 
@@ -33,7 +37,7 @@ class Autoencoding(Game):
             Mean and log-variance of q(z|x), float32 arrays of shape `(n, latent_dim)`.
         """
         parameters = self.serving("recognition").predict(x, batch_size=batch_size, verbose=0)
-        mean, log_variance = objectives.mean_and_log_variance(parameters, self.log_variances)
+        mean, log_variance = self._split(parameters)
         return ops.convert_to_numpy(mean), ops.convert_to_numpy(log_variance)
 
     def reconstruct(self, x, samples=None, seed=None, batch_size=500):
@@ -53,9 +57,8 @@ class Autoencoding(Game):
         """
         n, samples = len(x), self.samples if samples is None else samples
         require(samples >= 1, "samples", "at least 1", samples)
-        mean, log_variance = self.encode(x, batch_size)
         noise = standard_normal((samples, n, self.latent_dim), fresh_seed(seed))
-        z = objectives.gaussian(ops.concatenate([mean, log_variance], -1), noise)
+        z = objectives.gaussian(*self.encode(x, batch_size), noise)
         generator = self.serving("generator")
         z = ops.reshape(z, (-1, self.latent_dim))
         x_i = generator.predict(z, batch_size=batch_size, verbose=0)

@@ -50,6 +50,7 @@ class BMSVAEGAN(Autoencoding, Judged):
             G's turn; the prior's samples and the critics' turns take all of the batch.
         norm: 1 or 2, the n of |x - x_i|_n.
         prior: "critic" for the latent critic's KL, "mmd" for WAE's kernel estimate.
+        mmd_scales: The s of MMD's kernels; see `objectives.mmd`. For `prior="mmd"` only.
         critic_loss, margins, gradient_penalty, critic_turns: What D_I minimises; see `Judged`.
         ema, seed: See `Game`.
 
@@ -78,6 +79,7 @@ class BMSVAEGAN(Autoencoding, Judged):
         ),
         "norm": (fields.one_of((1, 2)), "the n of |x - x_i|_n"),
         "prior": (fields.one_of(("critic", "mmd")), "the latent critic's KL, or MMD"),
+        "mmd_scales": (fields.scales, "of MMD's kernels, each of its own width"),
     }
 
     def __init__(
@@ -96,6 +98,7 @@ class BMSVAEGAN(Autoencoding, Judged):
         posterior_stride=1,
         norm=1,
         prior="critic",
+        mmd_scales=objectives.MMD_SCALES,
         **kwargs,
     ):
         networks = {
@@ -116,6 +119,7 @@ class BMSVAEGAN(Autoencoding, Judged):
             posterior_stride=posterior_stride,
             norm=norm,
             prior=prior,
+            mmd_scales=mmd_scales,
         )
         if (prior == "critic") != (latent_critic is not None):
             raise ValueError(
@@ -132,6 +136,7 @@ class BMSVAEGAN(Autoencoding, Judged):
         self.posterior_stride = posterior_stride
         self.norm = norm
         self.prior_term = prior
+        self.mmd_scales = tuple(mmd_scales)
 
     def players(self):
         """The turns of algorithm 1: R and G, then D_I, then D_L."""
@@ -194,7 +199,7 @@ class BMSVAEGAN(Autoencoding, Judged):
         if self.prior_term == "critic":
             return objectives.kl_estimate(tiled(self.latent_logit, z))
         q = ops.reshape(z, (-1, self.latent_dim))
-        return objectives.mmd(q, self.prior(ops.shape(q)[0]))
+        return objectives.mmd(q, self.prior(ops.shape(q)[0]), self.mmd_scales)
 
     def latent_logit(self, z):
         """The logit of D_L of a batch, `(B,)`: an estimate of log p(z) / q(z)."""
@@ -203,7 +208,7 @@ class BMSVAEGAN(Autoencoding, Judged):
     def get_config(self):
         names = (
             "samples gradient critic_to_recognition alpha lambda_ prior_weight divergence_weight "
-            "posterior_stride norm"
+            "posterior_stride norm mmd_scales"
         )
         own = {name: getattr(self, name) for name in names.split()}
         return {**super().get_config(), **own, "prior": self.prior_term}

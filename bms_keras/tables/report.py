@@ -18,7 +18,8 @@ COLUMNS = {  # by what a number's name begins with
     "mode_kl": "mode KL",
     "fid": "FID",
     "kid": "KID",
-    "ivom": "IvOM",
+    "ivom": "IvOM in [-1, 1]",
+    "ivom_unit": "IvOM in [0, 1]",
     "lpips_diversity": "LPIPS diversity",
     "latent_auc": "latent AUC",
     "latent_missed_percent": "p(z) missed %",
@@ -144,11 +145,10 @@ def _column(key):
         return None
     if key in COLUMNS:
         return key
-    start, _, protocol = key.partition("_")
-    if start == "lpips":
-        start, protocol = "lpips_diversity", protocol.removeprefix("diversity_")
-    fits = start in COLUMNS and (protocol[:1].isdigit() or start == "ivom")
-    return start if fits else None
+    starts = [name for name in COLUMNS if key.startswith(f"{name}_")]
+    start = max(starts, key=len, default="")
+    protocol = key[len(start) + 1 :]
+    return start if start.startswith("ivom") or (start and protocol[:1].isdigit()) else None
 
 
 def _shown(key):
