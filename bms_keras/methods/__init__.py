@@ -33,6 +33,8 @@ class Method:
         kind: The kind of data that it is for; `None` for any.
         coupled: Whether a loss is no mean over data points, so that it needs the whole batch
             (batch normalisation and the state of a game apart).
+        turns: The names of its players, by which a config sets their optimizers, where they are
+            not those of its networks without R, which moves with G.
         objective: The class's arguments that a config may set, with this method's values.
     """
 
@@ -44,7 +46,13 @@ class Method:
     outputs: int = 1
     kind: str | None = None
     coupled: bool = False
+    turns: tuple[str, ...] = ()
     objective: dict = dataclasses.field(default_factory=dict)
+
+    @property
+    def players(self):
+        """The names of its players, whose optimizers a config may set."""
+        return self.turns or tuple(name for name in self.networks if name != "recognition")
 
     def fields(self):
         """The fields of `config.objective`, by name."""
@@ -143,6 +151,7 @@ METHODS = {
         DistGAN,
         (*_AUTOENCODER, "image_critic"),
         coupled=True,
+        turns=("autoencoder", "image_critic", "generator"),
         objective={"lambda_r": 1.0, "reconstruction_weight": 0.05, "gradient_penalty": 1.0},
     ),
     "veegan": Method(
