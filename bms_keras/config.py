@@ -164,7 +164,7 @@ def complete(config):
     """
     values, table = _values_and_table(config)
     for name, field in table.items():
-        fields.check(f"config.{name}", values.setdefault(name, field.default), field)
+        fields.check(f"config.{name}", values.setdefault(name, field.absent), field)
         if type(field.default) is float:
             values[name] = float(values[name])  # an integer will do, but not everywhere in Keras
     parts = (part for text in values["eval_metrics"] for part in text.split(","))
@@ -192,7 +192,7 @@ def changes(old, new):
     found = {}
     for name in sorted({*there, *here}):
         pair = [
-            _as_list(values.get(name, table[name].default)) if name in table else None
+            _as_list(values.get(name, table[name].absent)) if name in table else None
             for values, table in ((a, there), (b, here))
         ]
         if pair[0] != pair[1]:

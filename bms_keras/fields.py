@@ -26,12 +26,20 @@ class Field:
         rule: See above.
         meaning: A line that says what it does.
         may_change: Whether a run may go on with another value.
+        before: What a config of before the field reads as, where that is not the default: so that
+            its run goes on as it was.
     """
 
     default: object
     rule: Callable[[object], str | None]
     meaning: str
     may_change: bool = False
+    before: object = None
+
+    @property
+    def absent(self):
+        """What a config without the field reads as."""
+        return self.default if self.before is None else self.before
 
 
 def check(name, value, field):

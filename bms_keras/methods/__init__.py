@@ -36,6 +36,7 @@ class Method:
         turns: The names of its players, by which a config sets their optimizers, where they are
             not those of its networks without R, which moves with G.
         objective: The class's arguments that a config may set, with this method's values.
+        before: Those of them that a config of before they existed reads otherwise.
     """
 
     summary: str
@@ -48,6 +49,7 @@ class Method:
     coupled: bool = False
     turns: tuple[str, ...] = ()
     objective: dict = dataclasses.field(default_factory=dict)
+    before: dict = dataclasses.field(default_factory=dict)
 
     @property
     def players(self):
@@ -57,7 +59,10 @@ class Method:
     def fields(self):
         """The fields of `config.objective`, by name."""
         rules = self.game.rules()
-        return {name: Field(value, *rules[name]) for name, value in self.objective.items()}
+        return {
+            name: Field(value, *rules[name], before=self.before.get(name))
+            for name, value in self.objective.items()
+        }
 
     def build(self, networks, samples, gradient, **kwargs):
         """The game; T and how its gradient is taken matter only where there is a choice."""
@@ -80,10 +85,12 @@ def _bms(
             "critic_loss": "hinge",
             "margins": (1.0, 1.0),
             "critic_to_recognition": False,
+            "critic_sees_posterior": False,
             "gradient_penalty": 0.0,
         }
     objective = terms | objective
-    kwargs = {"coupled": coupled, "objective": objective}
+    before = {name: False for name in terms if name == "critic_sees_posterior"}
+    kwargs = {"coupled": coupled, "objective": objective, "before": before}
     return Method(summary, BMSVAEGAN, networks, samples, normalization, **kwargs)
 
 
@@ -96,9 +103,10 @@ METHODS = {
         gradient_penalty=10.0,
     ),
     "alpha_gan": _bms(
-        "synthetic likelihood ratio of a classifier",
+        "synthetic likelihood ratio of a classifier (Rosca et al. 2017, algorithm 1)",
         normalization="batch",
         critic_loss="cross_entropy",
+        critic_sees_posterior=True,
     ),
     "bms_vae": _bms(
         "best of T samples, no image critic", (*_AUTOENCODER, "latent_critic"), samples=10
