@@ -119,7 +119,7 @@ FIELDS = {  # FIELD=VALUE of a config on Grid, and the line
     "optimizer.beta_1=1.5": "[0, 1). Received: 1.5",
     "optimizer.hold=2.0": "[0, 1]. Received: 2.0",
     "optimizer.final=-1.0": "[0, 1]. Received: -1.0",
-    "optimizer.players.joint_critic.final=0.5": "no field joint_critic",
+    "optimizer.players.joint_critic.final=0.5": "no field 'joint_critic'",
     "optimizer.players.generator.rate=0.5": "no field 'rate'",
     "optimizer.players.generator.learning_rate=0.0": "above 0, or -1. Received: 0.0",
     "protocol.real=1": "at least 2. Received: 1",

@@ -226,20 +226,6 @@ def test_what_may_change_does():
     assert differences(old, new) == ["optimizer.beta_1: 0.0 there, 0.5 now"]
 
 
-def test_a_run_from_before_the_players_had_sections_reads_as_their_defaults():
-    """What may change of them does; a player's betas may not."""
-    old, new = config("veegan").to_dict(), config("veegan").to_dict()
-    del old["optimizer"]["players"]
-    assert not changes(old, new)
-    new["optimizer"]["players"]["joint_critic"] = {"learning_rate": 1e-3, "final": 0.5}
-    name = "optimizer.players.joint_critic"
-    found = {f"{name}.learning_rate": (-1.0, 1e-3), f"{name}.final": (-1.0, 0.5)}
-    assert changes(old, new) == found
-    assert not differences(old, new)
-    new["optimizer"]["players"]["joint_critic"]["beta_1"] = 0.5
-    assert differences(old, new) == [f"{name}.beta_1: -1.0 there, 0.5 now"]
-
-
 def test_objective_fields_that_a_method_lacks_are_left_out():
     assert "margins" not in default_config("wae", margins=(1.0, 1.0)).objective
     assert default_config("wae", lambda_=7.0).objective.lambda_ == 7.0
