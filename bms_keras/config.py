@@ -1,9 +1,10 @@
 """The fields of a config: one table of what they are at first, what they may be, what they mean.
 
 Beside those here, a network family declares the fields of `config.networks` (`FIELDS` in its
-module), a method those of `config.objective` (`RULES` of its class, values in the registry), and
-`metrics.Protocol` its own. A config that lacks a field reads as if it had the default, so that a
-run goes on with a newer version of this program than the one that began it.
+module), a method those of `config.objective` (`RULES` of its class, values in the registry) and,
+for each of its players, `PLAYER`; `metrics.Protocol` has its own. A config that lacks a field reads
+as if it had the default, so that a run goes on with a newer version of this program than the one
+that began it.
 """
 
 import dataclasses
@@ -16,7 +17,8 @@ from bms_keras.fields import Field
 
 JIT_COMPILE = {"auto": "auto", "on": True, "off": False}
 PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
-SECTIONS = ("data", "networks", "objective", "optimizer", "protocol")
+SECTIONS = ("data", "networks", "objective", "optimizer", "optimizer.players", "protocol")
+PLAYERS = "optimizer.players."  # with a player's name, the section of what it has of its own
 
 
 def _best_by(value):
@@ -28,6 +30,24 @@ _BEST_BY = "'', 'max:NAME' or 'min:NAME'"
 _steps = fields.integer(1, fields.STEPS)
 _seldom = fields.integer(0, fields.STEPS)
 _rate = fields.above_0
+
+
+def _of_all(rule, expected):
+    """Of a player: what the rule asks for, or -1 for what holds for all players."""
+    return fields.number(lambda value: value == -1 or not rule(value), f"{expected}, or -1")
+
+
+PLAYER = {  # of `config.optimizer.players.NAME`; -1: as `config.optimizer` has it
+    "learning_rate": Field(-1.0, _of_all(_rate, "above 0"), "of this player", may_change=True),
+    "beta_1": Field(-1.0, _of_all(fields.momentum, "in [0, 1)"), "of this player's Adam"),
+    "beta_2": Field(-1.0, _of_all(fields.momentum, "in [0, 1)"), "of this player's Adam"),
+    "final": Field(
+        -1.0,
+        _of_all(fields.share, "in [0, 1]"),
+        "what this player's rate falls to, as a share of it",
+        may_change=True,
+    ),
+}
 
 FIELDS = {
     "method": Field("", fields.text, "a method of the registry"),
@@ -180,7 +200,7 @@ def complete(config):
     """
     values, table = _values_and_table(config)
     for name, field in table.items():
-        fields.check(f"config.{name}", values.setdefault(name, field.default), field)
+        fields.check(f"config.{name}", values.setdefault(name, field.absent), field)
         if type(field.default) is float:
             values[name] = float(values[name])  # an integer will do, but not everywhere in Keras
     parts = (part for text in values["eval_metrics"] for part in text.split(","))
@@ -208,7 +228,7 @@ def changes(old, new):
     found = {}
     for name in sorted({*there, *here}):
         pair = [
-            _as_list(values.get(name, table[name].default)) if name in table else None
+            _as_list(values.get(name, table[name].absent)) if name in table else None
             for values, table in ((a, there), (b, here))
         ]
         if pair[0] != pair[1]:
@@ -227,6 +247,8 @@ def differences(old, new):
 
 def may_change(name):
     """Whether a run may go on with another value of a field, by its dotted name."""
+    if name.startswith(PLAYERS):
+        return PLAYER[name.rpartition(".")[2]].may_change
     return name in FIELDS and FIELDS[name].may_change
 
 
@@ -242,6 +264,12 @@ def _values_and_table(config):
     method, family = values.get("method"), values.get("networks.family")
     table = FIELDS | _of_method(method) | _of_family(family)
     for name in values:
+        if name not in table and name.startswith(PLAYERS):
+            raise BadInput(
+                f"config.{PLAYERS}NAME has {', '.join(PLAYER)}, and the players of the method "
+                f"{method!r} are {', '.join(methods.get(method).players)}. "
+                f"Received: {shown(name)[1:-1]}"
+            )
         if name not in table:
             raise BadInput(
                 f"config.{shown(name)[1:-1]} is no field of a config of the method "
@@ -255,6 +283,7 @@ def _of_method(name):
     """The fields that a method has of its own, or its own values for."""
     method = methods.get(name)
     own = {f"objective.{key}": field for key, field in method.fields().items()}
+    own |= {f"{PLAYERS}{player}.{key}": PLAYER[key] for player in method.players for key in PLAYER}
     return own | {"samples": dataclasses.replace(FIELDS["samples"], default=method.samples or 1)}
 
 

@@ -3,12 +3,13 @@
 import keras
 import numpy as np
 import pytest
+import scipy.stats
 from keras import ops
 from test_experiment import image_config
 from test_hybrid import NumpyLosses
 from test_objectives import naive_gdpp
 
-from bms_keras import experiment
+from bms_keras import experiment, onnx
 from bms_keras.methods.bwgan import BWGAN
 from bms_keras.methods.distgan import DistGAN
 from bms_keras.methods.gan import GAN
@@ -201,11 +202,40 @@ def test_veegan(play, x, noise):
     z = noise(len(x))
     generated = expected.generated(x)
     ratio = expected.joint(generated, z)
-    latents = np.mean((z - expected.code(generated)) ** 2)
+    latents = np.mean(np.sum((z - expected.code(generated)) ** 2, -1)) / 2
     close(model.generator_loss(x)[0], ratio.mean() + 2 * latents)
-    (q,) = expected.posterior(x, 1)
+    q = expected.code(x) + noise(1, len(x))[0]
     critic = softplus(-ratio).mean() + softplus(expected.joint(x, q)).mean()
     close(model.joint_critic_loss(x)[0], critic)
+
+
+def test_the_latent_term_of_veegan_is_a_log_likelihood(play, x, noise):
+    """-log N(z; R(G(z)), I) but for its constant, as the authors' code has it."""
+    joint = mlp.joint_critic(2, noise(1).shape[1], (8,))
+    model, expected = play(VEEGAN, AUTOENCODER, extra={"joint_critic": joint})
+    z = noise(len(x))
+    nats = -scipy.stats.norm.logpdf(z, expected.code(expected.generated(x)), 1).sum(-1).mean()
+    constant = z.shape[1] / 2 * np.log(2 * np.pi)
+    close(model.generator_loss(x)[1]["reconstruction"], nats - constant)
+
+
+def test_the_reconstructor_of_veegan_has_unit_variance(play, x, noise, value_and_gradients):
+    """So say `encode` and what is exported; the head that it has for one is trained by nothing."""
+    joint = mlp.joint_critic(2, noise(1).shape[1], (8,))
+    model, expected = play(VEEGAN, AUTOENCODER, extra={"joint_critic": joint})
+    mean, log_variance = model.encode(x)
+    close(mean, expected.code(x))
+    assert not log_variance.any()
+    parameters = model.recognition.predict(x, verbose=0)
+    assert parameters[:, mean.shape[1] :].any()
+    served = onnx.Posterior(model.log_variances)(parameters)[1]
+    assert not ops.convert_to_numpy(served).any()
+    *_, kernel, bias = model.recognition.trainable_variables
+    _, gradients = value_and_gradients(lambda: model.generator_loss(x)[0], [kernel, bias])
+    for gradient in gradients:
+        used, unused = np.split(gradient, 2, -1)
+        assert used.any()
+        assert not unused.any()
 
 
 def test_md_gan(play, x):

@@ -37,7 +37,10 @@ class Method:
             (batch normalisation and the state of a game apart).
         scheduled: Whether a loss follows how much of `config.steps` is done: the class then takes
             them as `steps`.
+        turns: The names of its players, by which a config sets their optimizers, where they are
+            not those of its networks without R, which moves with G.
         objective: The class's arguments that a config may set, with this method's values.
+        before: Those of them that a config of before they existed reads otherwise.
         training: What its authors train it with on images; see `methods.published`.
     """
 
@@ -50,7 +53,9 @@ class Method:
     kind: str | None = None
     coupled: bool = False
     scheduled: bool = False
+    turns: tuple[str, ...] = ()
     objective: dict = dataclasses.field(default_factory=dict)
+    before: dict = dataclasses.field(default_factory=dict)
     training: dict = dataclasses.field(default_factory=dict)
 
     @property
@@ -58,10 +63,18 @@ class Method:
         """Whether G learns from reconstructions alone: WAE and BMS-VAE, without an image critic."""
         return self.game is BMSVAEGAN and "image_critic" not in self.networks
 
+    @property
+    def players(self):
+        """The names of its players, whose optimizers a config may set."""
+        return self.turns or tuple(name for name in self.networks if name != "recognition")
+
     def fields(self):
         """The fields of `config.objective`, by name."""
         rules = self.game.rules()
-        return {name: Field(value, *rules[name]) for name, value in self.objective.items()}
+        return {
+            name: Field(value, *rules[name], before=self.before.get(name))
+            for name, value in self.objective.items()
+        }
 
     def build(self, networks, samples, gradient, steps, **kwargs):
         """The game; T, its gradient and `steps` matter only to a game that takes them."""
@@ -86,11 +99,13 @@ def _bms(
             "critic_loss": "hinge",
             "margins": (1.0, 1.0),
             "critic_to_recognition": False,
+            "critic_sees_posterior": False,
             "gradient_penalty": 0.0,
         }
     kwargs = {
         "coupled": coupled,
         "objective": terms | objective,
+        "before": {name: False for name in terms if name == "critic_sees_posterior"},
         "training": published.HYBRID if "image_critic" in networks else published.AUTOENCODER,
     }
     return Method(summary, BMSVAEGAN, networks, samples, normalization, **kwargs)
@@ -105,9 +120,10 @@ METHODS = {
         gradient_penalty=10.0,
     ),
     "alpha_gan": _bms(
-        "synthetic likelihood ratio of a classifier",
+        "synthetic likelihood ratio of a classifier (Rosca et al. 2017, algorithm 1)",
         normalization="batch",
         critic_loss="cross_entropy",
+        critic_sees_posterior=True,
     ),
     "bms_vae": _bms(
         "best of T samples, no image critic", (*_AUTOENCODER, "latent_critic"), samples=10
@@ -167,6 +183,7 @@ METHODS = {
         (*_AUTOENCODER, "image_critic"),
         coupled=True,
         scheduled=True,
+        turns=("autoencoder", "image_critic", "generator"),
         objective={
             "lambda_r": 1.0,
             "reconstruction_weight": 0.05,
