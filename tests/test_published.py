@@ -75,6 +75,10 @@ def test_fashion_mnist_keeps_its_own_rates_for_the_papers_methods():
 def test_points_have_one_budget_and_the_same_rates_for_all():
     for name in ("grid", "ring", "grid_steep"):
         configs = [config_of(name, method) for method in methods.METHODS]
+        for each in configs:  # no player has a rate of its own
+            players = each.optimizer.players.to_dict().values()
+            assert {value for player in players for value in player.values()} == {-1.0}
+            del each.optimizer.players
         assert len({(c.optimizer.to_json(), c.ema, c.steps, c.batch_size) for c in configs}) == 1
 
 
