@@ -131,20 +131,38 @@ def gdpp(real, fake, magnitude_weight=1e-4):
 
 
 def _spectrum(features):
-    """Eigenvalues and eigenvectors of the cosines of features.
+    """Eigenvalues, ascending, and eigenvectors (columns) of the cosines of features `(B, d)`.
+
+    Where d < B at most d eigenvalues are not 0, and they are those of the d x d matrix of the same
+    features, which takes (d / B)^3 of the time: v = features w / sqrt(value) for its vectors w. The
+    eigenvectors of the others, of which any basis would do, are 0.
+    """
+    features = ops.cast(features, "float32")
+    features = features / (ops.norm(features, axis=-1, keepdims=True) + 1e-6)
+    batch, d = features.shape
+    if batch is None or batch <= d:
+        count = ops.cast(ops.shape(features)[0], "float32")  # a last batch is smaller
+        return _eigen(ops.matmul(features, ops.transpose(features)), count)
+    values, axes = _eigen(ops.matmul(ops.transpose(features), features), float(batch))
+    known = values > 1e-6 * batch
+    vectors = ops.matmul(features, axes) / ops.sqrt(ops.where(known, values, 1.0))
+    rest = batch - d
+    return ops.pad(values, [[rest, 0]]), ops.pad(
+        ops.where(known, vectors, 0.0), [[0, 0], [rest, 0]]
+    )
+
+
+def _eigen(matrix, trace):
+    """Eigenvalues and eigenvectors of a symmetric matrix of that trace.
 
     Their gradient is that of first-order perturbation. Eigenvectors have none where eigenvalues are
     equal, as the zeros of few features are: pairs that only rounding tells apart are left out.
     """
-    features = ops.cast(features, "float32")
-    features = features / (ops.norm(features, axis=-1, keepdims=True) + 1e-6)
-    kernel = ops.matmul(features, ops.transpose(features))
-    values, vectors = ops.linalg.eigh(ops.stop_gradient(kernel))
-    change = ops.matmul(kernel - ops.stop_gradient(kernel), vectors)  # 0, but for its gradient
+    values, vectors = ops.linalg.eigh(ops.stop_gradient(matrix))
+    change = ops.matmul(matrix - ops.stop_gradient(matrix), vectors)  # 0, but for its gradient
     change = ops.matmul(ops.transpose(vectors), change)
     gaps = values[None] - values[:, None]
-    count = ops.cast(ops.shape(features)[0], "float32")  # a last batch is smaller
-    apart = ops.abs(gaps) > 1e-6 * count
+    apart = ops.abs(gaps) > 1e-6 * trace
     rates = ops.where(apart, 1 / ops.where(apart, gaps, 1.0), 0.0)
     return values + ops.diag(change), vectors + ops.matmul(vectors, rates * change)
 

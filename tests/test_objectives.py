@@ -178,8 +178,9 @@ def naive_gdpp(real, fake, magnitude_weight):
     return magnitude - np.sum(weights * np.abs(np.sum(vectors * fake_vectors, 0)))
 
 
-def test_gdpp_and_its_gradient(rng, value_and_gradients):
-    real, fake = normal(rng, 4, 6), normal(rng, 4, 6)
+@pytest.mark.parametrize("shape", [(4, 6), (6, 3)])  # the latter by the smaller matrix
+def test_gdpp_and_its_gradient(rng, value_and_gradients, shape):
+    real, fake = normal(rng, *shape), normal(rng, *shape)
     variable = keras.Variable(fake)
     value, (gradient,) = value_and_gradients(
         lambda: objectives.gdpp(real, variable + 0, magnitude_weight=0.1), [variable]
