@@ -169,6 +169,7 @@ def test_gaussian_log_density(rng):
 
 def naive_gdpp(real, fake, magnitude_weight):
     def spectrum(features):
+        features = features.astype("float64")  # else a zero's eigenvectors, which may be any, count
         units = features / np.linalg.norm(features, axis=1, keepdims=True)
         return np.linalg.eigh(units @ units.T)
 
