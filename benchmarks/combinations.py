@@ -75,7 +75,7 @@ def trained(name, method, source):
         return f"refused: {error}"
     built.model.run_eagerly = steps == 1  # compiling would take most of the time
     built.model.make_train_function(force=True)
-    batches = built.data.batches(0, steps)
+    batches = built.data.batches(0, steps, built.model.batches_per_step)
     logs = built.model.fit(batches, steps_per_epoch=steps, verbose=0).history
     numbers = [values[-1] for values in logs.values()] + [built.model.sample(8, seed=0)]
     finite = all(np.isfinite(number).all() for number in numbers)

@@ -13,7 +13,7 @@ from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.summary import custom_scalars, hparams, scalar
 
 from bms_keras import events, pictures
-from bms_keras.config import may_change
+from bms_keras.config import PLAYERS, may_change
 from bms_keras.files import write_atomically
 from bms_keras.game import GRADIENT_NORM
 from bms_keras.watching import sigmas
@@ -76,7 +76,8 @@ def hyperparameters(config):
     0.003
     """
     shape_it = lambda name: name == "steps" or name.startswith("optimizer.")  # noqa: E731
-    fields = dict(_flat(as_read(config)))
+    unset = lambda name, v: name.startswith(PLAYERS) and v == -1  # noqa: E731
+    fields = {name: v for name, v in _flat(as_read(config)) if not unset(name, v)}
     return {name: v for name, v in fields.items() if shape_it(name) or not may_change(name)}
 
 

@@ -21,7 +21,7 @@ def run(main):
             rest = flags.FLAGS([_at_home(argument) for argument in argv])
             if rest[1:]:
                 raise flags.Error(f"unexpected arguments: {' '.join(rest[1:])}")
-        except AttributeError as error:  # how a locked config refuses a field, with a suggestion
+        except (AttributeError, KeyError) as error:  # a locked config refuses a field, a section
             cause = error.args[0]
             hint = " ".join(str(cause.args[0] if isinstance(cause, KeyError) else cause).split())
             _fail(2, f"the config has no field {hint}")

@@ -1,9 +1,10 @@
 """The fields of a config: one table of what they are at first, what they may be, what they mean.
 
 Beside those here, a network family declares the fields of `config.networks` (`FIELDS` in its
-module), a method those of `config.objective` (`RULES` of its class, values in the registry), and
-`metrics.Protocol` its own. A config that lacks a field reads as if it had the default, so that a
-run goes on with a newer version of this program than the one that began it.
+module), a method those of `config.objective` (`RULES` of its class, values in the registry) and,
+for each of its players, `PLAYER`; `metrics.Protocol` has its own. A config that lacks a field reads
+as if it had the default, so that a run goes on with a newer version of this program than the one
+that began it.
 """
 
 import dataclasses
@@ -16,12 +17,13 @@ from bms_keras.fields import Field
 
 JIT_COMPILE = {"auto": "auto", "on": True, "off": False}
 PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
-SECTIONS = ("data", "networks", "objective", "optimizer", "protocol")
+SECTIONS = ("data", "networks", "objective", "optimizer", "optimizer.players", "protocol")
+PLAYERS = "optimizer.players."  # with a player's name, the section of what it has of its own
 
 
 def _best_by(value):
     best_is, _, name = value.partition(":") if isinstance(value, str) else ("none", "", "")
-    return None if not value or (best_is in ("max", "min") and name) else _BEST_BY
+    return None if value == "" or (best_is in ("max", "min") and name) else _BEST_BY
 
 
 _BEST_BY = "'', 'max:NAME' or 'min:NAME'"
@@ -29,11 +31,29 @@ _steps = fields.integer(1, fields.STEPS)
 _seldom = fields.integer(0, fields.STEPS)
 _rate = fields.above_0
 
+
+def _of_all(rule, expected):
+    """Of a player: what the rule asks for, or -1 for what holds for all players."""
+    return fields.number(lambda value: value == -1 or not rule(value), f"{expected}, or -1")
+
+
+PLAYER = {  # of `config.optimizer.players.NAME`; -1: as `config.optimizer` has it
+    "learning_rate": Field(-1.0, _of_all(_rate, "above 0"), "of this player", may_change=True),
+    "beta_1": Field(-1.0, _of_all(fields.momentum, "in [0, 1)"), "of this player's Adam"),
+    "beta_2": Field(-1.0, _of_all(fields.momentum, "in [0, 1)"), "of this player's Adam"),
+    "final": Field(
+        -1.0,
+        _of_all(fields.share, "in [0, 1]"),
+        "what this player's rate falls to, as a share of it",
+        may_change=True,
+    ),
+}
+
 FIELDS = {
     "method": Field("", fields.text, "a method of the registry"),
     "seed": Field(0, fields.integer(0, 2**32 - 1), "of weights, noise and the order of the data"),
     "steps": Field(100_000, _steps, "steps of training", may_change=True),
-    "batch_size": Field(64, fields.integer(1), "data points a step"),
+    "batch_size": Field(64, fields.integer(1), "data points a turn"),
     "samples": Field(1, fields.integer(1), "T, samples a data point"),
     "gradient": Field(
         "selected", fields.one_of(("selected", "all")), "through which of the T samples it flows"
@@ -129,6 +149,21 @@ def default_config(method, **objective):
     return ConfigDict(fields.nested(values | {"method": method}, SECTIONS))
 
 
+def as_published(config, data=None):
+    """Trains a method on images as its authors do, in the fields of which a public source tells.
+
+    Args:
+        config: A whole `ConfigDict` of images, for a file in `configs/` to end with; it is changed.
+        data: "cifar10" or "celeba", for what they have for these alone.
+
+    Returns:
+        The config.
+    """
+    training = methods.get(config.method).training
+    config.update_from_flattened_dict(training.get("images", {}) | training.get(data, {}))
+    return config
+
+
 def wae_weights(config, span=2.0, mmd=10.0):
     """Gives a pure autoencoder of images the weights of WAE's authors; other configs stay.
 
@@ -165,7 +200,7 @@ def complete(config):
     """
     values, table = _values_and_table(config)
     for name, field in table.items():
-        fields.check(f"config.{name}", values.setdefault(name, field.default), field)
+        fields.check(f"config.{name}", values.setdefault(name, field.absent), field)
         if type(field.default) is float:
             values[name] = float(values[name])  # an integer will do, but not everywhere in Keras
     parts = (part for text in values["eval_metrics"] for part in text.split(","))
@@ -193,7 +228,7 @@ def changes(old, new):
     found = {}
     for name in sorted({*there, *here}):
         pair = [
-            _as_list(values.get(name, table[name].default)) if name in table else None
+            _as_list(values.get(name, table[name].absent)) if name in table else None
             for values, table in ((a, there), (b, here))
         ]
         if pair[0] != pair[1]:
@@ -212,6 +247,8 @@ def differences(old, new):
 
 def may_change(name):
     """Whether a run may go on with another value of a field, by its dotted name."""
+    if name.startswith(PLAYERS):
+        return PLAYER[name.rpartition(".")[2]].may_change
     return name in FIELDS and FIELDS[name].may_change
 
 
@@ -227,6 +264,12 @@ def _values_and_table(config):
     method, family = values.get("method"), values.get("networks.family")
     table = FIELDS | _of_method(method) | _of_family(family)
     for name in values:
+        if name not in table and name.startswith(PLAYERS):
+            raise BadInput(
+                f"config.{PLAYERS}NAME has {', '.join(PLAYER)}, and the players of the method "
+                f"{method!r} are {', '.join(methods.get(method).players)}. "
+                f"Received: {shown(name)[1:-1]}"
+            )
         if name not in table:
             raise BadInput(
                 f"config.{shown(name)[1:-1]} is no field of a config of the method "
@@ -240,6 +283,7 @@ def _of_method(name):
     """The fields that a method has of its own, or its own values for."""
     method = methods.get(name)
     own = {f"objective.{key}": field for key, field in method.fields().items()}
+    own |= {f"{PLAYERS}{player}.{key}": PLAYER[key] for player in method.players for key in PLAYER}
     return own | {"samples": dataclasses.replace(FIELDS["samples"], default=method.samples or 1)}
 
 

@@ -53,6 +53,7 @@ def build(config, source=None):
             nets,
             samples=config.samples,
             gradient=config.gradient,
+            steps=config.steps,
             **config.objective.to_dict(),
             ema=config.ema,
             seed=config.seed,
@@ -87,11 +88,17 @@ def _check_shape(config, shape):
 def _optimizer(config, player, turns):
     """The optimizer of a player that has so many turns a step."""
     fields = config.optimizer
-    rate = fields.get(f"{player}_learning_rate", fields.learning_rate)
-    final = max(fields.final, fields.get(f"{player}_final", 0.0))
+    values = {
+        "learning_rate": fields.get(f"{player}_learning_rate", fields.learning_rate),
+        "beta_1": fields.beta_1,
+        "beta_2": fields.beta_2,
+        "final": max(fields.final, fields.get(f"{player}_final", 0.0)),
+    }
+    values |= {name: value for name, value in fields.players.get(player, {}).items() if value >= 0}
+    rate = values["learning_rate"]
     if fields.hold < 1:
-        rate = HoldThenDecay(rate, turns * config.steps, fields.hold, final)
-    return keras.optimizers.Adam(rate, fields.beta_1, fields.beta_2)
+        rate = HoldThenDecay(rate, turns * config.steps, fields.hold, values["final"])
+    return keras.optimizers.Adam(rate, values["beta_1"], values["beta_2"])
 
 
 @contextlib.contextmanager

@@ -26,12 +26,20 @@ class Field:
         rule: See above.
         meaning: A line that says what it does.
         may_change: Whether a run may go on with another value.
+        before: What a config of before the field reads as, where that is not the default: so that
+            its run goes on as it was.
     """
 
     default: object
     rule: Callable[[object], str | None]
     meaning: str
     may_change: bool = False
+    before: object = None
+
+    @property
+    def absent(self):
+        """What a config without the field reads as."""
+        return self.default if self.before is None else self.before
 
 
 def check(name, value, field):
@@ -128,29 +136,40 @@ momentum = number(lambda value: 0 <= value <= 1 - 2**-24, "in [0, 1)")  # in flo
 inside = number(lambda value: 0 < value < 1, "in (0, 1)")
 
 
-def flat(values, sections):
+def flat(values, sections, within=""):
     """A nested dictionary as a flat one by dotted name.
+
+    An empty dictionary that is no section is a value, for a rule to refuse.
+
+    Args:
+        values: The dictionary.
+        sections: The dotted names of those of its dictionaries that may be empty.
+        within: What the names begin with.
 
     Raises:
         BadInput: If a section is no dictionary, or a name no text.
     """
     found = {}
-    for name, value in values.items():
-        if name in sections:
-            if not isinstance(value, dict):
-                raise BadInput(f"config.{name} must hold fields. Received: {shown(value)}")
-            found |= {f"{name}.{key}": part for key, part in value.items()}
+    for key, value in values.items():
+        if not isinstance(key, str):
+            raise BadInput(f"the name of a field must be a text. Received: {shown(key)}")
+        name = within + key
+        if name in sections and not isinstance(value, dict):
+            raise BadInput(f"config.{name} must hold fields. Received: {shown(value)}")
+        if name in sections or (isinstance(value, dict) and value):
+            found |= flat(value, sections, f"{name}.")
         else:
             found[name] = value
-    if odd := [name for name in found if not isinstance(name, str)]:
-        raise BadInput(f"the name of a field must be a text. Received: {shown(odd[0])}")
     return found
 
 
 def nested(values, sections=()):
     """A flat dictionary by dotted name as one of sections, of which those named may be empty."""
-    found = {section: {} for section in sections}
-    for name, value in values.items():
-        section, _, field = name.rpartition(".")
-        (found.setdefault(section, {}) if section else found)[field] = value
+    found = {}
+    for name, value in [(section, {}) for section in sections] + list(values.items()):
+        *path, last = name.split(".")
+        place = found
+        for part in path:
+            place = place.setdefault(part, {})
+        place[last] = value
     return found

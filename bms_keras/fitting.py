@@ -1,9 +1,12 @@
 """How a game is trained by the verbs of Keras: compile, fit, evaluate."""
 
+import collections
+
 import keras
 import numpy as np
+from keras import ops
 
-from bms_keras.backends import result_names
+from bms_keras.backends import result_names, several
 from bms_keras.faults import FirstFault, WarnNotFinite
 from bms_keras.optimizers import for_players
 
@@ -93,9 +96,12 @@ class Fits:
         """Trains, as `keras.Model.fit` does; a loss that is not finite is warned of.
 
         Args:
-            x: Data: an array, a `tf.data.Dataset`, a generator or what else Keras takes.
+            x: Data: an array, a `tf.data.Dataset`, a generator or what else Keras takes. A data set
+                or a generator gives all that a step takes at once: `batches_per_step` batches.
             y: Labels, which nothing learns from.
-            batch_size, epochs, verbose, callbacks, **kwargs: As in `keras.Model.fit`.
+            batch_size: Data points of an array that a turn takes, 32 by default; a step takes
+                `batches_per_step` times as many.
+            epochs, verbose, callbacks, **kwargs: As in `keras.Model.fit`.
 
         Returns:
             A `keras.callbacks.History`.
@@ -115,12 +121,34 @@ class Fits:
                     "SwapEMAWeights needs averages in the optimizer, where a game keeps none: its "
                     "own (ema=0.999, say) serve in sample, encode and reconstruct by themselves"
                 )
+        if hasattr(x, "shape"):
+            batch_size = (batch_size or 32) * self.batches_per_step
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 
     def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", **kwargs):
         """The losses on data, as `keras.Model.evaluate` gives them; weights are refused."""
         _refuse_weights(**kwargs)
         return super().evaluate(x, y, batch_size, verbose, **kwargs)
+
+    @property
+    def batches_per_step(self):
+        """How many batches a step takes: one for each turn of the player that has most of them."""
+        return max(collections.Counter(player.name for player in self.players()).values())
+
+    def turns(self, x):
+        """The players in the order of their turns, each with the batch that its turn takes.
+
+        The i-th turn of a player takes the i-th of the step's batches, so that those who have one
+        turn take the first, and a critic that has five sees as many data as it has turns.
+
+        Args:
+            x: What a step takes, as `data.steps.of_step` lays it; of any number of rows.
+        """
+        n, played = self.batches_per_step, collections.Counter()
+        for player in self.players():
+            first = played[player.name] % ops.shape(x)[0]  # of fewer rows than turns, one again
+            yield player, x if n == 1 else several.spread(x[first::n])
+            played[player.name] += 1
 
     def points(self, data):
         """The data points of what Keras hands a step.

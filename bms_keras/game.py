@@ -130,7 +130,10 @@ class Game(TakesTurns, Fits, Saves, keras.Model):
                 raise ValueError(f"{name} must be {expected}. Received: {name}={value!r}")
 
     def players(self):
-        """The players in the order of their turns in a step; one may be listed several times."""
+        """The players in the order of their turns in a step.
+
+        One may be listed several times; each of its turns then takes a batch of its own.
+        """
         raise NotImplementedError
 
     # Training.

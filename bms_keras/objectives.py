@@ -66,6 +66,11 @@ CRITIC_LOSSES = {  # functions of log D_I of data, of samples, and the margins
     "cross_entropy": lambda real, fake, margins: cross_entropy(real, fake),
     "wasserstein": lambda real, fake, margins: wasserstein(real, fake),
 }
+GENERATED_TERMS = {  # what a further kind of generated data adds to them
+    "hinge": lambda fake, margins: ops.mean(ops.relu(margins[1] + fake)),
+    "cross_entropy": lambda fake, margins: ops.mean(ops.softplus(fake)),
+    "wasserstein": lambda fake, margins: ops.mean(fake),
+}
 
 
 def gradient_penalty(slope):

@@ -124,8 +124,9 @@ class _Run:
         for first, steps, epochs in _segments(self.step, config.steps, epoch):
             model.steps_per_execution = math.gcd(self.steps_per_execution, steps)
             model.make_train_function(force=True)
+            stop = first + steps * epochs
             model.fit(
-                several.fed(self.data.batches(first, first + steps * epochs)),
+                several.fed(self.data.batches(first, stop, model.batches_per_step)),
                 steps_per_epoch=steps,
                 initial_epoch=first // epoch,
                 epochs=first // epoch + epochs,

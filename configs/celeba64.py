@@ -11,11 +11,11 @@ will do as well, `--config.data.source=img_align_celeba`.
 """
 
 from bms_keras import networks
-from bms_keras.config import default_config, wae_weights
+from bms_keras.config import as_published, default_config, wae_weights
 
 
 def get_config(method="bms_vae_gan", resolution=64):
-    config = default_config(method, lambda_=10.0, margins=(0.5, 0.5))  # log D_I in [-0.5, 0.5]
+    config = default_config(method, lambda_=10.0)
     config.steps = 200_000
     config.data.source = "tfds:celeb_a"
     config.data.resolution = resolution
@@ -25,9 +25,6 @@ def get_config(method="bms_vae_gan", resolution=64):
     config.networks = networks.defaults(
         "dcgan", latent_dim=100, width=64, latent_critic=(750, 750, 750)
     )
-    config.optimizer.learning_rate = 1e-4  # two time scales (Heusel et al. 2017)
-    config.optimizer.image_critic_learning_rate = 4e-4
-    config.optimizer.latent_critic_learning_rate = 4e-4
     config.eval_every = 5000
     config.protocol.generated = 10_000
-    return config
+    return as_published(config, "celeba")  # rates and margins

@@ -11,7 +11,7 @@ file.
 """
 
 from bms_keras import networks
-from bms_keras.config import default_config, wae_weights
+from bms_keras.config import as_published, default_config, wae_weights
 
 
 def get_config(method="bms_vae_gan"):
@@ -33,4 +33,4 @@ def get_config(method="bms_vae_gan"):
     )
     config.checkpoint_every = 500
     config.eval_every = 500
-    return config
+    return as_published(config)

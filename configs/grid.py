@@ -5,8 +5,9 @@
 The paper has 25 modes and 99.7 ± 0.2 % of high quality for BMS-VAE-GAN, T=10; expect 25 and
 97.6 ± 1.7 % (five seeds) after 4 to 6 minutes on two cores.
 
-G, R and D_L are those of Srivastava et al. 2017; D_I has a second hidden layer. The rates, the
-critic's Lipschitz constant and the weights were found on other seeds; see the README.
+G and R have the sizes of Srivastava et al. 2017, whose critic has one hidden layer, D_I two; D_L,
+which VEEGAN has not, is as wide. The rates, the critic's Lipschitz constant and the weights were
+found on other seeds; see the README.
 """
 
 from bms_keras import methods, networks

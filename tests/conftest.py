@@ -37,6 +37,11 @@ CONFIG = types.SimpleNamespace(
     lipschitz=10.0,
     input_scale=2.0,
     max_gain=0.0,
+    batch_norm=False,
+    activation="",
+    critic_activation="leaky_relu",
+    initializer="fan_in",
+    initializer_gain=1.0,
 )
 
 

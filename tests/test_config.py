@@ -13,7 +13,7 @@ from test_experiment import config, image_config
 
 from benchmarks.fuzz import fields as fuzz
 from bms_keras import checkpoint, evaluation, experiment, fields, memory, methods, training, version
-from bms_keras.config import FIELDS, changes, complete, default_config, differences
+from bms_keras.config import FIELDS, SECTIONS, changes, complete, default_config, differences
 from bms_keras.errors import BadInput
 from bms_keras.fields import Field
 from bms_keras.networks import FAMILIES, fields_of, mlp
@@ -120,9 +120,11 @@ def _norm(value):
 
 def with_field(name, value):
     """A config as a dictionary, in which one field is anything."""
-    values = config().to_dict()
-    section, _, key = name.rpartition(".")
-    (values[section] if section else values)[key] = value
+    *path, key = name.split(".")
+    values = place = config().to_dict()
+    for part in path:
+        place = place[part]
+    place[key] = value
     return values
 
 
@@ -139,6 +141,15 @@ def with_field(name, value):
         ("optimizer.learning_rate", 1e39, "a finite number, above 0. Received: 1e.39"),
         ("optimizer.learning_rate", 1e-320, "above 0. Received: 1e-320"),
         ("optimizer.beta_2", 1 - 1e-12, r"in \[0, 1\)"),
+        ("best_by", (), r"'', 'max:NAME' or 'min:NAME'. Received: \(\)"),
+        ("data.source", (), "a text of at most 4096 characters"),
+        ("optimizer.players", 1e-3, "config.optimizer.players must hold fields. Received: 0.001"),
+        ("optimizer.players.generator", 1e-3, "NAME has .* Received: optimizer.players.generator"),
+        ("optimizer.players.joint_critic", {"beta_1": 0.5}, "generator, image_critic, latent"),
+        ("optimizer.players.generator.beta_3", 0.5, "Received: optimizer.players.generator.beta_3"),
+        ("optimizer.players.generator.learning_rate", 0.0, "above 0, or -1. Received: 0.0"),
+        ("optimizer.players.image_critic.beta_1", -0.5, r"in \[0, 1\), or -1. Received: -0.5"),
+        ("optimizer.players.latent_critic.final", 2, r"in \[0, 1\], or -1. Received: 2"),
         ("networks.generator", "8", "a tuple of integers"),
         ("networks.generator", (8, (8,)), "a tuple of integers"),
         ("networks.generator", (8,) * 65, "at most 64 of them"),
@@ -179,12 +190,10 @@ def test_any_value_fits_or_is_refused_in_one_line():
     rng, refused, bases = random.Random(0), 0, ("bms_vae_gan", "wgan_gp", "veegan", "md_gan", "wae")
     for method in bases:
         whole = complete(config(method)).to_dict()
-        for name in fields.flat(whole, fuzz.SECTIONS):
+        flat = fields.flat(whole, SECTIONS)
+        for name in flat:
             for value in rng.sample(fuzz.VALUES, 40):
-                values = json.loads(json.dumps(whole))
-                section, _, key = name.rpartition(".")
-                (values[section] if section else values)[key] = value
-                line = _refusal(values)
+                line = _refusal(fields.nested(flat | {name: value}, SECTIONS))
                 assert "\n" not in line
                 refused += bool(line)
     assert refused > 1000

@@ -109,16 +109,18 @@ def test_training_keeps_samples_weights_and_losses(folder):
     assert (folder / "later/part_2/checkpoints.tar.00").exists()
 
 
-def test_the_loop_is_the_programs_own_training(folder, monkeypatch):
+@pytest.mark.parametrize("method", ["sn_gan", "wgan_gp"])  # of one batch a step, and of five
+def test_the_loop_is_the_programs_own_training(folder, monkeypatch, method):
     """Five steps of the loop leave the weights that `fit` leaves; later rounding grows."""
     from benchmarks.gpu import loop
     from bms_keras import experiment
 
     monkeypatch.setattr(loop, "STEPS", 5)
-    row = loop.Row.parse("sn_gan+networks.width=4+batch_size=4+networks.latent_dim=4")
+    row = loop.Row.parse(f"{method}+networks.width=4+batch_size=4+networks.latent_dim=4")
     config = row.config(folder / "images.npz", "float32")
     fitted = experiment.build(config)
-    fitted.model.fit(fitted.data.batches(0, 5), steps_per_epoch=5, epochs=1, verbose=0)
+    batches = fitted.data.batches(0, 5, fitted.model.batches_per_step)
+    fitted.model.fit(batches, steps_per_epoch=5, epochs=1, verbose=0)
     with np.load(folder / "images.npz") as file:
         images = keras.ops.convert_to_tensor(file["x_train"])
     training = loop.Training(config, images, "float32")

@@ -171,6 +171,13 @@ def test_each_player_moves_only_its_own(name, tmp_path):
         assert moved <= own, mover
 
 
+@pytest.mark.parametrize("name", methods.METHODS)
+def test_the_registry_knows_every_player(name, tmp_path):
+    """By whose name a config sets an optimizer."""
+    players = {player.name for player in built(name, tmp_path).model.players()}
+    assert players == set(methods.get(name).players)
+
+
 @pytest.mark.parametrize("name", ["bw_gan", "began"])
 def test_methods_for_images_refuse_points(name):
     with pytest.raises(bms_keras.BadInput, match=f"'{name}' needs data of the kind 'images'"):

@@ -43,6 +43,33 @@ def test_only_the_image_critic_is_normalised(normalization):
         assert not any(normalized(built[name]))
 
 
+def test_batch_norm_where_it_is_asked_for():
+    """By its method and by its config: in all hidden layers but the first, by the batch's own."""
+    fields = vars(CONFIG) | {"image_critic": (8, 6), "batch_norm": True}
+    config = types.SimpleNamespace(**fields)
+    spectral, none, batch = (
+        mlp.build(config, (2,), ("image_critic",), normalization)["image_critic"]
+        for normalization in ("spectral", "none", "batch")
+    )
+    has = lambda network: [  # noqa: E731
+        isinstance(layer, keras.layers.BatchNormalization) for layer in network.layers
+    ]
+    assert not any(has(spectral) + has(none))
+    assert sum(has(batch)) == 1
+    rng = np.random.default_rng(0)
+    shapes = [(2, 8), (8,), (8, 6), (6,), (6,), (6, 1), (1,)]
+    values = [rng.standard_normal(shape) for shape in shapes]
+    for variable, value in zip(batch.trainable_weights, values, strict=True):
+        variable.assign(value)
+    w1, b1, w2, gamma, beta, w3, b3 = values
+    leaky = lambda x: np.maximum(x, 0.2 * x)  # noqa: E731
+    x = rng.standard_normal((5, 2)).astype("float32")
+    hidden = leaky(x @ w1 + b1) @ w2
+    hidden = (hidden - hidden.mean(0)) / np.sqrt(hidden.var(0) + 1e-3) * gamma + beta
+    y = keras.ops.convert_to_numpy(batch(x, training=True))
+    np.testing.assert_allclose(y, leaky(hidden) @ w3 + b3, rtol=1e-3, atol=1e-4)
+
+
 def test_critic_is_as_steep_as_it_may_be_and_no_steeper(converge):
     critic = converge(mlp.lipschitz_critic(2, (8,), lipschitz=10.0, scale=4.0))
     rng = np.random.default_rng(0)
@@ -87,6 +114,67 @@ def test_a_staircase_is_tanh_units_with_gains():
     np.testing.assert_allclose(
         network.predict(z, verbose=0), hidden @ w3 + b3, rtol=1e-4, atol=1e-5
     )
+
+
+def activations(network):
+    layers = [n.layer if hasattr(n, "layer") else n for n in network.layers]
+    return [layer.activation.__name__ for layer in layers if hasattr(layer, "activation")]
+
+
+@pytest.mark.parametrize(
+    ("fields", "hidden"),
+    [
+        ({}, "relu"),
+        ({"max_gain": 100.0}, "tanh"),  # as it always was
+        ({"activation": "leaky_relu"}, "leaky_relu"),
+        ({"activation": "relu", "max_gain": 100.0}, "relu"),
+    ],
+    ids=str,
+)
+def test_the_generators_activation(fields, hidden):
+    config = types.SimpleNamespace(**vars(CONFIG) | fields)
+    built = mlp.build(config, (2,), HYBRID)
+    found = [each for each in activations(built["generator"])[:-1] if each != "linear"]
+    assert found == [hidden, hidden]
+    assert activations(built["recognition"]) == ["relu", "relu", "linear"]
+
+
+@pytest.mark.parametrize("normalization", ["spectral", "none"])
+@pytest.mark.parametrize("activation", mlp.ACTIVATIONS)
+def test_the_critics_activation(normalization, activation):
+    config = types.SimpleNamespace(**vars(CONFIG) | {"critic_activation": activation})
+    built = mlp.build(config, (2,), (*HYBRID, "joint_critic"), normalization)
+    assert activations(built["image_critic"]) == [activation, "linear"]
+    assert activations(built["joint_critic"].layers[-1]) == [activation, "linear"]
+    assert activations(built["latent_critic"]) == ["relu", "relu", "linear"]
+
+
+def bounded(kernel, bound):
+    """Whether a large kernel is uniform in +-bound."""
+    return 0.98 * bound < np.abs(kernel).max() <= bound
+
+
+INITIAL = {  # by name: whether a 60 x 150 kernel of gain 0.5 is what it is to be
+    "fan_in": lambda kernel: bounded(kernel, 0.5 / np.sqrt(60)),
+    "glorot": lambda kernel: bounded(kernel, 0.5 * np.sqrt(6 / 210)),
+    "orthogonal": lambda kernel: np.allclose(np.linalg.svd(kernel)[1], 0.5, rtol=1e-4),
+    "normal": lambda kernel: abs(kernel.std() - 0.5) < 0.01 and np.abs(kernel).max() > 1.5,
+}
+
+
+@pytest.mark.parametrize("name", mlp.INITIALIZERS)
+def test_initial_weights_by_name(name):
+    """Of all networks, each layer its own; biases are 0 but with fan_in."""
+    fields = {"initializer": name, "initializer_gain": 0.5, "latent_dim": 60}
+    widths = {network: (150, 150) for network in HYBRID}
+    config = types.SimpleNamespace(**vars(CONFIG) | fields | widths)
+    built = mlp.build(config, (60,), (*HYBRID, "joint_critic"), normalization="none")
+    for network in built.values():
+        kernel, bias, again, *_ = network.get_weights()
+        if network.name != "joint_critic":  # of 120 inputs
+            assert INITIAL[name](kernel), network.name
+        assert bias.any() == (name == "fan_in")
+        assert not np.array_equal(kernel, again[:60])
 
 
 @pytest.mark.usefixtures("mixed_bfloat16")

@@ -3,10 +3,13 @@
 import keras
 import numpy as np
 import pytest
+import scipy.stats
 from keras import ops
+from test_experiment import image_config
 from test_hybrid import NumpyLosses
 from test_objectives import naive_gdpp
 
+from bms_keras import experiment, onnx
 from bms_keras.methods.bwgan import BWGAN
 from bms_keras.methods.distgan import DistGAN
 from bms_keras.methods.gan import GAN
@@ -16,6 +19,10 @@ from bms_keras.methods.veegan import VEEGAN
 from bms_keras.networks import mlp
 
 SHARE = 0.3  # between data and samples, where a gradient penalty looks
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
 
 
 def softplus(x):
@@ -82,11 +89,13 @@ def test_wgan_gp(play, x):
     close(model.generator_loss(x)[0], -fake.mean())
 
 
-@pytest.mark.parametrize("critic_loss", ["cross_entropy", "wasserstein"])
-def test_dist_gan(play, x, critic_loss):
-    names = (*AUTOENCODER, "image_critic")
-    weights = {"lambda_r": 2.0, "reconstruction_weight": 0.1, "gradient_penalty": 3.0}
-    model, expected = play(DistGAN, names, critic_loss=critic_loss, **weights)
+DIST_GAN = (*AUTOENCODER, "image_critic")
+DIST_GAN_WEIGHTS = {"lambda_r": 2.0, "reconstruction_weight": 0.1, "gradient_penalty": 3.0}
+
+
+def test_dist_gan_of_points(play, x):
+    fields = {"critic_loss": "cross_entropy", "distances": "data", **DIST_GAN_WEIGHTS}
+    model, expected = play(DistGAN, DIST_GAN, **fields)
     code, generated = expected.code(x), expected.generated(x)
     reconstruction = expected.network("generator", code)
     f = np.mean(reconstruction - generated)
@@ -95,15 +104,96 @@ def test_dist_gan(play, x, critic_loss):
 
     real, fake, again = (expected.critic("image_critic", y) for y in (x, generated, reconstruction))
     penalty = 3 * np.mean((expected.slopes(x) - 1) ** 2)
-    if critic_loss == "cross_entropy":
-        judged = 0.9 * softplus(-real).mean() + 0.1 * softplus(-again).mean()
-        judged += softplus(fake).mean()
-    else:
-        judged = fake.mean() - 0.9 * real.mean() - 0.1 * again.mean()
+    judged = 0.9 * softplus(-real).mean() + 0.1 * softplus(-again).mean() + softplus(fake).mean()
     close(model.image_critic_loss(x)[0], judged + penalty)
 
-    scores = [np.mean(1 / (1 + np.exp(-logits))) for logits in (real, fake)]
+    scores = [np.mean(sigmoid(logits)) for logits in (real, fake)]
     close(model.generator_loss(x)[0], abs(scores[0] - scores[1]))
+
+
+@pytest.mark.parametrize("critic_loss", ["hinge", "cross_entropy"])
+@pytest.mark.parametrize("step", [0, 60, 70, 80])
+def test_dist_gan_of_images(play, x, critic_loss, step):
+    """As distgan_image/distgan.py has it at iteration `step` of 100, on a critic of 8 features."""
+    fields = {"critic_loss": critic_loss, "steps": 100, **DIST_GAN_WEIGHTS}
+    fields["reconstruction_weight"] = 0.05
+    model, expected = play(DistGAN, DIST_GAN, **fields)
+    model.step.assign(step)
+    z, z_e = expected.noise(len(x)), expected.code(x)
+    x_f, x_r = expected.generated(x), expected.network("generator", z_e)
+    kernel, bias = (w.astype("float64") for w in model.image_critic.layers[0].get_weights())
+
+    def feature(y):
+        hidden = y @ kernel + bias
+        return np.maximum(hidden, 0.2 * hidden)
+
+    f_real, f_recon, f_fake = map(feature, (x, x_r, x_f))
+    md_x = np.mean(f_recon - f_fake)
+    md_z = np.mean(z_e - z) * np.sqrt(z.shape[1] / 8)
+    r_cost = np.mean((f_real - f_recon) ** 2) + 2 * (md_x - md_z) ** 2
+    close(model.autoencoder_loss(x)[0], r_cost)
+
+    logits = [expected.critic("image_critic", y) for y in (x, x_r, x_f)]
+    real, recon, fake = map(sigmoid, logits)
+    mu = max(min((step / 100 * 0.1 - 0.05) * 2, 0.05), 0)
+    w_real, w_recon = 0.95 + mu, 0.05 - mu
+    # The root of the mean over two dimensions, not of the sum.
+    penalty = np.mean((expected.slopes(x) / np.sqrt(2) - 1) ** 2)
+    if critic_loss == "hinge":
+        parts = [np.mean(np.minimum(0, v)) for v in (-1 + real, -1 + recon, -1 - fake)]
+        d_cost = -(w_real * parts[0] + w_recon * parts[1] + parts[2] + 3 * penalty)
+    else:
+        parts = [softplus(v).mean() for v in (-logits[0], -logits[1], logits[2])]
+        d_cost = w_real * parts[0] + w_recon * parts[1] + parts[2] + 3 * penalty
+    close(model.image_critic_loss(x)[0], d_cost)
+    close(model.generator_loss(x)[0], abs(real.mean() - fake.mean()))
+
+
+def test_dist_gan_counts_its_steps(play, x, train):
+    """Its share depends on the steps done alone, so that a run with more steps goes on by those."""
+    model, _ = play(DistGAN, DIST_GAN, steps=8)
+    model.compile()
+    shares = []
+    for _ in range(8):
+        shares.append(float(ops.convert_to_numpy(model.reconstruction_share())))
+        train(model, x)
+    np.testing.assert_allclose(np.divide(shares, 0.05), [1, 1, 1, 1, 1, 0.5, 0, 0], atol=1e-6)
+    again = DistGAN.from_config({**model.get_config(), "steps": 16})
+    again.set_weights(model.get_weights())
+    np.testing.assert_allclose(float(ops.convert_to_numpy(again.reconstruction_share())), 0.05)
+
+
+@pytest.mark.parametrize("distances", ["features", "data"])
+def test_whom_dist_gans_first_turn_moves(play, x, train, same, distances):
+    """R alone on images, R and G on points, by the authors' lists of variables."""
+    model, _ = play(DistGAN, DIST_GAN, distances=distances, critic_loss="cross_entropy")
+    rates = {"autoencoder": 0.1, "image_critic": 0.0, "generator": 0.0}
+    model.compile({name: keras.optimizers.SGD(rate) for name, rate in rates.items()})
+    before = {name: model.networks[name].get_weights() for name in DIST_GAN}
+    train(model, x)
+    moved = {name for name in DIST_GAN if not same(model.networks[name].weights, before[name])}
+    assert moved == {"recognition"} | ({"generator"} if distances == "data" else set())
+
+
+def test_dist_gan_of_images_is_saved_with_its_step(tmp_path, same):
+    fields = {"objective.critic_loss": "hinge", "objective.distances": "features", "steps": 4}
+    built = experiment.build(image_config(tmp_path, "dist_gan", **fields))
+    model = built.model
+    assert model.steps == 4
+    logs = model.fit(built.data.batches(0, 3), steps_per_epoch=3, verbose=0).history
+    assert all(np.isfinite(values[-1]) for values in logs.values())
+    model.save(tmp_path / "m.keras")
+    loaded = keras.models.load_model(tmp_path / "m.keras")
+    assert (loaded.steps, loaded.distances, float(loaded.step.numpy())) == (4, "features", 3)
+    assert same(loaded.weights, model.weights)
+
+
+def test_losses_that_dist_gan_lacks_are_refused(tiny_networks):
+    networks = tiny_networks(DIST_GAN, "none")
+    with pytest.raises(ValueError, match="critic_loss must be 'hinge' or 'cross_entropy'"):
+        DistGAN(**networks, critic_loss="wasserstein")
+    with pytest.raises(ValueError, match="'hinge' goes with distances='features'"):
+        DistGAN(**networks, critic_loss="hinge", distances="data")
 
 
 def test_veegan(play, x, noise):
@@ -112,11 +202,40 @@ def test_veegan(play, x, noise):
     z = noise(len(x))
     generated = expected.generated(x)
     ratio = expected.joint(generated, z)
-    latents = np.mean((z - expected.code(generated)) ** 2)
+    latents = np.mean(np.sum((z - expected.code(generated)) ** 2, -1)) / 2
     close(model.generator_loss(x)[0], ratio.mean() + 2 * latents)
-    (q,) = expected.posterior(x, 1)
+    q = expected.code(x) + noise(1, len(x))[0]
     critic = softplus(-ratio).mean() + softplus(expected.joint(x, q)).mean()
     close(model.joint_critic_loss(x)[0], critic)
+
+
+def test_the_latent_term_of_veegan_is_a_log_likelihood(play, x, noise):
+    """-log N(z; R(G(z)), I) but for its constant, as the authors' code has it."""
+    joint = mlp.joint_critic(2, noise(1).shape[1], (8,))
+    model, expected = play(VEEGAN, AUTOENCODER, extra={"joint_critic": joint})
+    z = noise(len(x))
+    nats = -scipy.stats.norm.logpdf(z, expected.code(expected.generated(x)), 1).sum(-1).mean()
+    constant = z.shape[1] / 2 * np.log(2 * np.pi)
+    close(model.generator_loss(x)[1]["reconstruction"], nats - constant)
+
+
+def test_the_reconstructor_of_veegan_has_unit_variance(play, x, noise, value_and_gradients):
+    """So say `encode` and what is exported; the head that it has for one is trained by nothing."""
+    joint = mlp.joint_critic(2, noise(1).shape[1], (8,))
+    model, expected = play(VEEGAN, AUTOENCODER, extra={"joint_critic": joint})
+    mean, log_variance = model.encode(x)
+    close(mean, expected.code(x))
+    assert not log_variance.any()
+    parameters = model.recognition.predict(x, verbose=0)
+    assert parameters[:, mean.shape[1] :].any()
+    served = onnx.Posterior(model.log_variances)(parameters)[1]
+    assert not ops.convert_to_numpy(served).any()
+    *_, kernel, bias = model.recognition.trainable_variables
+    _, gradients = value_and_gradients(lambda: model.generator_loss(x)[0], [kernel, bias])
+    for gradient in gradients:
+        used, unused = np.split(gradient, 2, -1)
+        assert used.any()
+        assert not unused.any()
 
 
 def test_md_gan(play, x):

@@ -56,7 +56,7 @@ def base(name, method, data):
 
 def targets(data):
     """(config's name, method, field) of all fields: those of methods, of one config each."""
-    from bms_keras.config import complete
+    from bms_keras.config import SECTIONS, complete
     from bms_keras.fields import flat
 
     found = []
@@ -68,9 +68,6 @@ def targets(data):
         objective = base(name, method, data).objective
         found += [(name, method, f"objective.{field}") for field in objective]
     return found
-
-
-SECTIONS = ("data", "networks", "objective", "optimizer", "protocol")
 
 
 def with_data(folder):
@@ -106,12 +103,12 @@ def by_flags(name, method, field, value, data, trains):
 def by_file(name, method, field, value, data, trains):
     """A run that goes on from a `config.json` with the field."""
     from bms_keras import training
+    from bms_keras.config import SECTIONS
+    from bms_keras.fields import flat, nested
     from bms_keras.workdir import Workdir
 
     prepared(trains)
-    config = base(name, method, data).to_dict()
-    section, _, key = field.rpartition(".")
-    (config[section] if section else config)[key] = value
+    config = nested(flat(base(name, method, data).to_dict(), SECTIONS) | {field: value}, SECTIONS)
     pathlib.Path("config.json").write_text(json.dumps(config, ensure_ascii=True))
     training.train(Workdir(".").config(), ".")
 

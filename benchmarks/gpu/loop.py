@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 from bms_keras import checkpoint, experiment
+from bms_keras.data.steps import of_step
 
 STEPS = 50  # steps a call of the compiled loop
 PRECISIONS = {  # by name: the config's precision, and how JAX multiplies float32
@@ -131,8 +132,10 @@ class Training:
         return logs
 
     def _batches(self):
-        steps = range(self.step, self.step + STEPS)
-        return np.stack([self.data.indices(step) for step in steps]).astype("int32")
+        steps, per_step = range(self.step, self.step + STEPS), self.model.batches_per_step
+        return np.stack([of_step(self.data.indices, step, per_step) for step in steps]).astype(
+            "int32"
+        )
 
     def _groups(self):
         model = self.model

@@ -79,9 +79,9 @@ class TakesTurns:
         x = self.points(data)
         trained = (self.trainable_variables, self.non_trainable_variables)
         state = _State(state, *trained, self.optimizer.variables, self.metrics_variables)
-        for player in self.players():
+        for player, batch in self.turns(x):
             state.run(self.begin_turn, player)
-            turn = _take_turn(player, self.optimizer[player.name], state, x)
+            turn = _take_turn(player, self.optimizer[player.name], state, batch)
             state.run(self.track, player, *turn)
         state.run(self.end_step)
         return state.run(self.get_metrics_result), state.values()

@@ -75,13 +75,13 @@ class TakesTurns:
     def train_step(self, data):
         x = self.points(data)
         replicas = mirrored.replicas()
-        for player in self.players():
+        for player, batch in self.turns(x):
             self.begin_turn(player)
             variables = player.trainable_variables
             optimizer = self.optimizer[player.name]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch([variable.value for variable in variables])
-                loss, terms = player.loss(x)
+                loss, terms = player.loss(batch)
                 scaled_loss = optimizer.scale_loss(loss)
             gradients = tape.gradient(scaled_loss, [variable.value for variable in variables])
             # Of the whole batch before the optimizer looks whether they are finite, and before

@@ -1,10 +1,10 @@
 """Data by source. A source is a function of the config that returns a data set object.
 
 A data set states its whole contract: its `kind` ("mixture" or "images") and `name`; the `shape` of
-a data point and the `scale` that brings it back to its own units; `batches(start, stop)` to train
-on, and `points(n)` that training never sees; its `fingerprint`, and the `contents` that a
-checkpoint notes. What a batch holds is a function of (seed, step), so that a run can go on at any
-step; what a data set is does not depend on its path.
+a data point and the `scale` that brings it back to its own units; `batches(start, stop, per_step)`
+to train on, of which a step takes `per_step`, and `points(n)` that training never sees; its
+`fingerprint`, and the `contents` that a checkpoint notes. What a step takes is a function of (seed,
+step), so that a run can go on at any step; what a data set is does not depend on its path.
 """
 
 import functools

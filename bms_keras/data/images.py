@@ -9,7 +9,7 @@ import functools
 import keras
 import numpy as np
 
-from bms_keras.data import contents
+from bms_keras.data import contents, steps
 from bms_keras.errors import BadInput
 
 
@@ -85,17 +85,17 @@ class Images:
         """What tells the images apart, uint64: of those to train on, and of those held out."""
         return contents.of_rows(self.train), contents.of_rows(self.test)
 
-    def batch(self, step):
-        """The batch of a step, uint8 `(batch_size, *shape)`; a function of (seed, step)."""
-        return self.train[self.indices(step)]
+    def batch(self, number):
+        """A batch, uint8 `(batch_size, *shape)`; a function of the seed and its number."""
+        return self.train[self.indices(number)]
 
-    def indices(self, step):
-        """Which training images the batch of a step holds, `(batch_size,)`.
+    def indices(self, number):
+        """Which training images a batch holds, `(batch_size,)`.
 
         Each epoch visits the images in an order of its own; what is left at its end, less than a
         batch, is dropped. Within a batch they ascend: a mapped file is read in one direction.
         """
-        epoch, place = divmod(step, len(self.train) // self.batch_size)
+        epoch, place = divmod(number, len(self.train) // self.batch_size)
         return np.sort(self._order(epoch)[place * self.batch_size :][: self.batch_size])
 
     @functools.lru_cache(maxsize=2)  # noqa: B019  (data sets live as long as the process)
@@ -134,21 +134,24 @@ class Images:
             "images": contents.packed(np.concatenate(self.digests)),
         }
 
-    def batches(self, start, stop):
-        """The scaled batches of steps `start` to `stop - 1`, for `fit`: a `tf.data.Dataset`, or on
-        JAX a generator."""
+    def batches(self, start, stop, per_step=1):
+        """What steps `start` to `stop - 1` take, for `fit`: a `tf.data.Dataset`, or on JAX a
+        generator, of scaled images; see `steps.of_step`."""
         if keras.backend.backend() == "tensorflow":
-            return _tf_data(self, start, stop)
-        return ((scaled(self.batch(step)),) for step in range(start, stop))
+            return _tf_data(self, start, stop, per_step)
+        images = (steps.of_step(self.batch, step, per_step) for step in range(start, stop))
+        return ((scaled(x),) for x in images)
 
 
-def _tf_data(images, start, stop):
+def _tf_data(images, start, stop, per_step):
     """Batches cross from Python to TensorFlow as uint8, and become float32 there."""
     import tensorflow as tf
 
     def load(step):
-        x = tf.numpy_function(lambda step: images.batch(int(step)), [step], tf.uint8)
-        return tf.ensure_shape(x, (images.batch_size, *images.shape))
+        x = tf.numpy_function(
+            lambda step: steps.of_step(images.batch, int(step), per_step), [step], tf.uint8
+        )
+        return tf.ensure_shape(x, (images.batch_size * per_step, *images.shape))
 
     dataset = tf.data.Dataset.range(start, stop).map(load, num_parallel_calls=2)
     dataset = dataset.map(lambda x: tf.cast(x, tf.float32) / 127.5 - 1, num_parallel_calls=2)

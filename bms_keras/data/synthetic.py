@@ -7,6 +7,8 @@ import itertools
 import keras
 import numpy as np
 
+from bms_keras.data import steps
+
 HELD_OUT = 2**62  # the batches from this step on are never trained on
 
 
@@ -32,9 +34,9 @@ class Mixture:
         self.shape = (2,)
         self.name = name
 
-    def batch(self, step):
-        """The batch of a step: float32 `(batch_size, 2)`, scaled; a function of (seed, step)."""
-        return self.points(self.batch_size, step)
+    def batch(self, number):
+        """A batch: float32 `(batch_size, 2)`, scaled; a function of the seed and its number."""
+        return self.points(self.batch_size, number)
 
     def points(self, n, step=HELD_OUT):
         """`n` scaled points, float32 `(n, 2)`; by default such as training never sees."""
@@ -58,12 +60,12 @@ class Mixture:
         """Scaled points in the data's own units, float64."""
         return np.asarray(x, "float64") * self.scale
 
-    def batches(self, start, stop):
-        """The batches of steps `start` to `stop - 1`, for `fit`: a `tf.data.Dataset`, or on JAX a
-        generator."""
+    def batches(self, start, stop, per_step=1):
+        """What steps `start` to `stop - 1` take, for `fit`: a `tf.data.Dataset`, or on JAX a
+        generator; see `steps.of_step`."""
         if keras.backend.backend() == "tensorflow":
-            return _tf_data(self, start, stop)
-        return ((self.batch(step),) for step in range(start, stop))
+            return _tf_data(self, start, stop, per_step)
+        return ((steps.of_step(self.batch, step, per_step),) for step in range(start, stop))
 
 
 def grid(batch_size, seed):
@@ -79,20 +81,21 @@ def ring(batch_size, seed):
     return Mixture(means, 0.01, batch_size, seed, "ring")
 
 
-def _tf_data(mixture, start, stop):
+def _tf_data(mixture, start, stop, per_step):
     """Batches are drawn a block at a time: crossing from TensorFlow to Python costs as much as a
     whole step of such small networks. Large batches do not notice, and would fill the memory."""
     import tensorflow as tf
 
-    block = max(1, min(100, 10**6 // mixture.batch_size))
+    points = mixture.batch_size * per_step
+    block = max(1, min(100, 10**6 // points))
 
     def batches(first):
-        steps = range(int(first), min(int(first) + block, stop))
-        return np.stack([mixture.batch(step) for step in steps])
+        block_of_steps = range(int(first), min(int(first) + block, stop))
+        return np.stack([steps.of_step(mixture.batch, step, per_step) for step in block_of_steps])
 
     def draw(first):
         x = tf.numpy_function(batches, [first], tf.float32)
-        return tf.ensure_shape(x, (None, mixture.batch_size, *mixture.shape))
+        return tf.ensure_shape(x, (None, points, *mixture.shape))
 
     blocks = tf.data.Dataset.range(start, stop, block).map(draw).prefetch(1)
     dataset = blocks.unbatch()

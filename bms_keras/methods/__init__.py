@@ -6,6 +6,7 @@ from bms_keras import objectives
 from bms_keras.errors import lookup
 from bms_keras.fields import Field
 from bms_keras.game import Game
+from bms_keras.methods import published
 from bms_keras.methods.began import BEGAN
 from bms_keras.methods.bwgan import BWGAN
 from bms_keras.methods.distgan import DistGAN
@@ -34,7 +35,13 @@ class Method:
         kind: The kind of data that it is for; `None` for any.
         coupled: Whether a loss is no mean over data points, so that it needs the whole batch
             (batch normalisation and the state of a game apart).
+        scheduled: Whether a loss follows how much of `config.steps` is done: the class then takes
+            them as `steps`.
+        turns: The names of its players, by which a config sets their optimizers, where they are
+            not those of its networks without R, which moves with G.
         objective: The class's arguments that a config may set, with this method's values.
+        before: Those of them that a config of before they existed reads otherwise.
+        training: What its authors train it with on images; see `methods.published`.
     """
 
     summary: str
@@ -45,20 +52,34 @@ class Method:
     outputs: int = 1
     kind: str | None = None
     coupled: bool = False
+    scheduled: bool = False
+    turns: tuple[str, ...] = ()
     objective: dict = dataclasses.field(default_factory=dict)
+    before: dict = dataclasses.field(default_factory=dict)
+    training: dict = dataclasses.field(default_factory=dict)
 
     @property
     def autoencoder(self):
         """Whether G learns from reconstructions alone: WAE and BMS-VAE, without an image critic."""
         return self.game is BMSVAEGAN and "image_critic" not in self.networks
 
+    @property
+    def players(self):
+        """The names of its players, whose optimizers a config may set."""
+        return self.turns or tuple(name for name in self.networks if name != "recognition")
+
     def fields(self):
         """The fields of `config.objective`, by name."""
         rules = self.game.rules()
-        return {name: Field(value, *rules[name]) for name, value in self.objective.items()}
+        return {
+            name: Field(value, *rules[name], before=self.before.get(name))
+            for name, value in self.objective.items()
+        }
 
-    def build(self, networks, samples, gradient, **kwargs):
-        """The game; T and how its gradient is taken matter only where there is a choice."""
+    def build(self, networks, samples, gradient, steps, **kwargs):
+        """The game; T, its gradient and `steps` matter only to a game that takes them."""
+        if self.scheduled:
+            kwargs["steps"] = steps
         if self.samples:
             kwargs |= {"samples": samples, "gradient": gradient}
         elif samples != 1:
@@ -78,10 +99,15 @@ def _bms(
             "critic_loss": "hinge",
             "margins": (1.0, 1.0),
             "critic_to_recognition": False,
+            "critic_sees_posterior": False,
             "gradient_penalty": 0.0,
         }
-    objective = terms | objective
-    kwargs = {"coupled": coupled, "objective": objective}
+    kwargs = {
+        "coupled": coupled,
+        "objective": terms | objective,
+        "before": {name: False for name in terms if name == "critic_sees_posterior"},
+        "training": published.HYBRID if "image_critic" in networks else published.AUTOENCODER,
+    }
     return Method(summary, BMSVAEGAN, networks, samples, normalization, **kwargs)
 
 
@@ -94,9 +120,10 @@ METHODS = {
         gradient_penalty=10.0,
     ),
     "alpha_gan": _bms(
-        "synthetic likelihood ratio of a classifier",
+        "synthetic likelihood ratio of a classifier (Rosca et al. 2017, algorithm 1)",
         normalization="batch",
         critic_loss="cross_entropy",
+        critic_sees_posterior=True,
     ),
     "bms_vae": _bms(
         "best of T samples, no image critic", (*_AUTOENCODER, "latent_critic"), samples=10
@@ -116,6 +143,7 @@ METHODS = {
         _GAN,
         normalization="batch",
         objective={"critic_loss": "cross_entropy"},
+        training=published.DCGAN,
     ),
     "sn_gan": Method(
         "spectral normalisation, hinge (Miyato et al. 2018)",
@@ -123,12 +151,14 @@ METHODS = {
         _GAN,
         normalization="spectral",
         objective={"critic_loss": "hinge", "margins": (1.0, 1.0), "critic_turns": 1},
+        training=published.SN_GAN,
     ),
     "wgan_gp": Method(
         "Wasserstein distance, gradient penalty (Gulrajani et al. 2017)",
         GAN,
         _GAN,
         objective={"critic_loss": "wasserstein", "gradient_penalty": 10.0, "critic_turns": 5},
+        training=published.WGAN_GP,
     ),
     "bw_gan": Method(
         "penalty in the dual of a Sobolev space (Adler & Lunz 2018)",
@@ -137,6 +167,7 @@ METHODS = {
         kind="images",
         coupled=True,
         objective={"sobolev": -1.5, "critic_turns": 5},
+        training=published.BW_GAN,
     ),
     "began": Method(
         "autoencoding critic in equilibrium (Berthelot et al. 2017)",
@@ -144,13 +175,23 @@ METHODS = {
         ("generator", "autoencoder"),
         kind="images",
         objective={"gamma": 0.5, "lambda_k": 0.001},
+        training=published.BEGAN,
     ),
     "dist_gan": Method(
         "latent-data and critic-score distances (Tran et al. 2018)",
         DistGAN,
         (*_AUTOENCODER, "image_critic"),
         coupled=True,
-        objective={"lambda_r": 1.0, "reconstruction_weight": 0.05, "gradient_penalty": 1.0},
+        scheduled=True,
+        turns=("autoencoder", "image_critic", "generator"),
+        objective={
+            "lambda_r": 1.0,
+            "reconstruction_weight": 0.05,
+            "critic_loss": "cross_entropy",  # these two for points; for images see `training`
+            "distances": "data",
+            "gradient_penalty": 1.0,
+        },
+        training=published.DIST_GAN,
     ),
     "veegan": Method(
         "reconstructor of noise, joint critic (Srivastava et al. 2017)",
@@ -171,6 +212,7 @@ METHODS = {
         _GAN,
         coupled=True,
         objective={"diversity_weight": 1.0},
+        training=published.GDPP_GAN,
     ),
 }
 

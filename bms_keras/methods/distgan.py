@@ -1,6 +1,7 @@
 """Dist-GAN (Tran et al. 2018, https://arxiv.org/abs/1803.08887).
 
-As the authors' code (github.com/tntrung/gan) where the paper is silent.
+As the authors' code (github.com/tntrung/gan) where the paper is silent: for images that of
+distgan_image/distgan.py, whose hinge variant is table 6's row.
 """
 
 from typing import ClassVar
@@ -10,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from bms_keras import fields, objectives
+from bms_keras.errors import require
 from bms_keras.game import Player
 from bms_keras.methods.autoencoding import Autoencoding
 from bms_keras.methods.gan import Judged
@@ -19,17 +21,41 @@ from bms_keras.methods.gan import Judged
 class DistGAN(Autoencoding, Judged):
     """An autoencoder and a GAN that share G, with two distance constraints.
 
-    - R and G minimise |x - G(R(x))|^2 + lambda_r (f - g)^2: the mean difference f of generated from
-      reconstructed data equals that, g, of latents (eqs. 1 to 3, the latent-data distance).
-    - D_I classifies data and, with a small weight, reconstructions as real (eq. 5), samples not.
-    - G minimises |E D_I(x) - E D_I(G(z))|, the distance of the critic's scores (eq. 9).
+    With Phi(x) the features of D_I and D(x) in (0, 1) its score:
+
+    - R minimises |Phi(x) - Phi(G(R(x)))|^2 + lambda_r (f - lambda_w g)^2: the mean difference f of
+      the features of reconstructed and generated data equals that, g, of latents, where
+      lambda_w = sqrt(latent dimensions / features) (eqs. 1 to 3, the latent-data distance).
+    - D_I classifies data and, with a small weight, reconstructions as real, samples not (eq. 5).
+    - G minimises |E D(x) - E D(G(z))|, the distance of the critic's scores (eq. 9).
+
+    Where they differ, the authors have for images and for points:
+
+        distances           "features"                      "data"
+        Phi                 D_I's last hidden layer         x itself
+        R's turn moves      R                               R and G
+        |grad D_I| is       the root mean square            the length (as Gulrajani et al. 2017)
+        reconstructions     all to half of `steps`, none    keep their share
+                            from three quarters on
+
+    The hinge is theirs, too: of the scores D(x), and the penalty is subtracted, for it stands
+    inside the minus of their loss. Of a mean square gradient below 1, which images have, it then
+    pushes towards 0.
+
+    What differs on purpose: z is normal, theirs uniform in [-1, 1]; their hinge of DCGAN's networks
+    is of logits; their code for points has other weights, labels reconstructions as samples, and
+    takes the root mean square as well.
 
     Args:
         recognition: R; only the mean of what it puts out is used.
         generator, image_critic: See `GAN`.
         lambda_r: Weight of the latent-data distance.
         reconstruction_weight: Share of the reconstructions among what counts as real.
-        critic_loss, gradient_penalty: The authors' critic is a classifier with a penalty.
+        critic_loss: "hinge" or "cross_entropy"; "hinge" with distances of features only.
+        gradient_penalty: See `Judged`.
+        distances: "features" or "data", see above.
+        steps: Steps of the whole training, by which the share of the reconstructions falls; `None`
+            if it is not to.
         **kwargs: See `Judged`.
     """
 
@@ -42,6 +68,11 @@ class DistGAN(Autoencoding, Judged):
             fields.share,
             "share of the reconstructions among what counts as real",
         ),
+        "critic_loss": (fields.one_of(("hinge", "cross_entropy")), "what D_I minimises"),
+        "distances": (
+            fields.one_of(("features", "data")),
+            "of D_I's features, as the authors have it for images, or of data, as for points",
+        ),
     }
 
     def __init__(
@@ -51,8 +82,10 @@ class DistGAN(Autoencoding, Judged):
         image_critic,
         lambda_r=1.0,
         reconstruction_weight=0.05,
-        critic_loss="cross_entropy",
+        critic_loss="hinge",
         gradient_penalty=1.0,
+        distances="features",
+        steps=None,
         **kwargs,
     ):
         networks = {
@@ -62,46 +95,91 @@ class DistGAN(Autoencoding, Judged):
         }
         judgement = {"critic_loss": critic_loss, "gradient_penalty": gradient_penalty}
         super().__init__(networks, **judgement, **kwargs)
-        self.require(lambda_r=lambda_r, reconstruction_weight=reconstruction_weight)
+        self.require(
+            lambda_r=lambda_r, reconstruction_weight=reconstruction_weight, distances=distances
+        )
+        require(steps is None or steps >= 1, "steps", "at least 1, or None", steps)
+        if (critic_loss, distances) == ("hinge", "data"):
+            raise ValueError(
+                "critic_loss='hinge' goes with distances='features'. Received: distances='data'"
+            )
         self.lambda_r = lambda_r
         self.reconstruction_weight = reconstruction_weight
+        self.distances = distances
+        self.steps = steps
+        self.features = self.step = None
+        if distances == "features":
+            critic = self.image_critic
+            self.features = keras.Model(critic.inputs[0], critic.layers[-1].input)
+            self.step = self.add_weight(initializer="zeros", trainable=False, name="step")
 
     def players(self):
         """The autoencoder's turn, then D_I's, then G's."""
+        moved = (self.recognition,) if self.features else (self.recognition, self.generator)
         return [
-            Player("autoencoder", (self.recognition, self.generator), self.autoencoder_loss),
+            Player("autoencoder", moved, self.autoencoder_loss),
             *self.image_critic_turns(),
             Player("generator", (self.generator,), self.generator_loss),
         ]
 
     def autoencoder_loss(self, x):
+        """Eqs. 1 to 3."""
         z, prior = self.code(x), self.prior(ops.shape(x)[0])
-        reconstruction, generated = self.decode(z), self.decode(prior)
-        error = ops.mean(objectives.distance(x, reconstruction[None], norm=2))
+        reconstruction, generated = self.phi(self.decode(z)), self.phi(self.decode(prior))
+        error = ops.mean(objectives.distance(self.phi(x), reconstruction[None], norm=2))
         f = ops.mean(reconstruction - generated)
         # Sums of n independent differences have a deviation of sqrt(n): this makes f and g alike.
-        g = ops.mean(z - prior) * float(np.sqrt(self.latent_dim / np.prod(self.data_shape)))
-        constraint = ops.square(f - g)
+        lambda_w = float(np.sqrt(self.latent_dim / np.prod(reconstruction.shape[1:])))
+        constraint = ops.square(f - lambda_w * ops.mean(z - prior))
         return error + self.lambda_r * constraint, {"reconstruction": error, "distance": constraint}
 
     def image_critic_loss(self, x):
+        """Eq. 5, with the weights of the authors' code."""
         generated = ops.stop_gradient(self.generated(x))
         reconstructed = ops.stop_gradient(self.decode(self.code(x)))
         real, fake = self.log_ratio(x), self.log_ratio(generated)
-        share = self.reconstruction_weight
-        loss, terms = self.penalty(x, generated)
-        loss = loss + (1 - share) * self.judgement(real, fake)
+        share = self.reconstruction_share()
+        loss = (1 - share) * self.judgement(real, fake)
         loss = loss + share * self.judgement(self.log_ratio(reconstructed), fake)
+        penalty, terms = self.penalty(x, generated)
+        loss = loss - penalty if self.critic_loss == "hinge" else loss + penalty
         return loss, {"real": ops.mean(real), "fake": ops.mean(fake), **terms}
 
     def generator_loss(self, x):
+        """Eq. 9."""
         real, fake = self.log_ratio(x), self.log_ratio(self.generated(x))
         return ops.abs(ops.mean(ops.sigmoid(real)) - ops.mean(ops.sigmoid(fake))), {}
+
+    # The pieces that the losses are made of.
 
     def code(self, x):
         """R(x), the latent of a data point, `(B, latent_dim)`."""
         return objectives.mean_and_log_variance(self.recognition(x, training=True))[0]
 
+    def phi(self, x):
+        """What the distances are of: D_I's features of data, or data; float32."""
+        return ops.cast(self.features(x, training=True) if self.features else x, "float32")
+
+    def reconstruction_share(self):
+        """The share of the reconstructions now: from half to three quarters of `steps` it falls."""
+        if self.step is None or self.steps is None:
+            return self.reconstruction_weight
+        return self.reconstruction_weight * ops.clip(3 - 4 * self.step / self.steps, 0.0, 1.0)
+
+    def judgement(self, real, fake):
+        if self.critic_loss == "hinge":
+            real, fake = ops.sigmoid(real), ops.sigmoid(fake)
+        return super().judgement(real, fake)
+
+    def slope(self, x, generated):
+        slope = super().slope(x, generated)
+        return slope / float(np.sqrt(np.prod(self.data_shape))) if self.features else slope
+
+    def end_step(self):
+        super().end_step()
+        if self.step is not None:
+            self.step.assign(ops.cast(self.optimizer.iterations, "float32"))
+
     def get_config(self):
-        own = {"lambda_r": self.lambda_r, "reconstruction_weight": self.reconstruction_weight}
-        return {**super().get_config(), **own}
+        names = ("lambda_r", "reconstruction_weight", "distances", "steps")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

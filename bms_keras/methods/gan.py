@@ -18,7 +18,7 @@ class Adversarial(Game):
 
     Args:
         networks: See `Game`; with a "generator" and, if its turn is played, an "image_critic".
-        critic_turns: D_I's turns a step, each with fresh noise.
+        critic_turns: D_I's turns a step, each with fresh noise and a batch of its own.
         ema, seed: See `Game`.
     """
 

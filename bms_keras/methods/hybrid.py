@@ -23,8 +23,14 @@ class BMSVAEGAN(Autoencoding, Judged):
 
     The last term is that of alpha-GAN's step (Rosca et al. 2017), whose optimisation scheme the
     paper follows; lambda stands for the paper's beta * lambda, of which only the product matters.
-    With one sample this is alpha-GAN + SN; with `critic_loss="cross_entropy"` and a critic without
-    spectral normalisation, alpha-GAN; without an image critic, BMS-VAE, or WAE at T=1.
+    With one sample this is alpha-GAN + SN; with `critic_loss="cross_entropy"`,
+    `critic_sees_posterior=True` and a critic without spectral normalisation, alpha-GAN; without an
+    image critic, BMS-VAE, or WAE at T=1.
+
+    Of Rosca's algorithm 1 this is every term: in logits l, -log D + log(1 - D) is -l, so that its
+    generator minimises lambda |x - x_rec|_1 - l(x_rec) - l(x_gen), its encoder the first of these
+    and minus the logit of the code discriminator. Other than there, R and G move in one turn, |.|_1
+    is a mean over the dimensions, and q(z|x) is Gaussian.
 
     Args:
         recognition: R, from data to `(batch, 2 * latent_dim)`: mean and log-variance of q(z|x).
@@ -42,6 +48,9 @@ class BMSVAEGAN(Autoencoding, Judged):
         critic_to_recognition: Whether log D_I's gradient reaches R too, as eq. 7 read to the letter
             says. In alpha-GAN's algorithm, which the paper follows, it stops at z; on Grid and Ring
             that gives the better latent match and the better samples.
+        critic_sees_posterior: Whether D_I's turn shows it G(z), z ~ q(z|x), as generated, too, with
+            the weight of the prior's samples (Rosca et al. 2017, algorithm 1; one for each x,
+            whatever T is). Algorithm 1 of the paper shows the prior's alone.
         alpha: Weight of the least realistic sample's log D_I.
         lambda_: Weight of the best sample's distance.
         prior_weight: Weight of log D_I of generated samples of the prior.
@@ -69,6 +78,10 @@ class BMSVAEGAN(Autoencoding, Judged):
 
     RULES: ClassVar = {
         "critic_to_recognition": (fields.boolean, "whether log D_I's gradient reaches R too"),
+        "critic_sees_posterior": (
+            fields.boolean,
+            "whether D_I is trained on reconstructions as on samples of the prior",
+        ),
         "alpha": (fields.at_least_0, "weight of the least realistic sample's log D_I"),
         "lambda_": (fields.at_least_0, "weight of the best sample's distance"),
         "prior_weight": (fields.at_least_0, "weight of log D_I of samples of the prior"),
@@ -91,6 +104,7 @@ class BMSVAEGAN(Autoencoding, Judged):
         samples=10,
         gradient="selected",
         critic_to_recognition=False,
+        critic_sees_posterior=False,
         alpha=1.0,
         lambda_=1.0,
         prior_weight=1.0,
@@ -112,6 +126,7 @@ class BMSVAEGAN(Autoencoding, Judged):
         one_of("gradient", gradient, ("selected", "all"))
         self.require(
             critic_to_recognition=critic_to_recognition,
+            critic_sees_posterior=critic_sees_posterior,
             alpha=alpha,
             lambda_=lambda_,
             prior_weight=prior_weight,
@@ -129,6 +144,7 @@ class BMSVAEGAN(Autoencoding, Judged):
         self.samples = samples
         self.gradient = gradient
         self.critic_to_recognition = critic_to_recognition
+        self.critic_sees_posterior = critic_sees_posterior
         self.alpha = alpha
         self.lambda_ = lambda_
         self.prior_weight = prior_weight
@@ -164,6 +180,16 @@ class BMSVAEGAN(Autoencoding, Judged):
             loss = loss - self.alpha * least_realistic - self.prior_weight * prior
             terms |= {"least_realistic": least_realistic, "prior": prior}
         return loss, terms
+
+    def image_critic_loss(self, x):
+        """Algorithm 1, line 4, and alpha-GAN's term on reconstructions if D_I sees them."""
+        loss, terms = super().image_critic_loss(x)
+        if not self.critic_sees_posterior:
+            return loss, terms
+        x_i = tiled(self.decode, self.posterior(x, samples=1))
+        reconstructed = self.log_ratio(ops.stop_gradient(x_i)[0])
+        loss = loss + objectives.GENERATED_TERMS[self.critic_loss](reconstructed, self.margins)
+        return loss, terms | {"reconstructed": ops.mean(reconstructed)}
 
     def latent_critic_loss(self, x):
         """Algorithm 1, line 5: the prior is 1, the posterior 0."""
@@ -207,8 +233,8 @@ class BMSVAEGAN(Autoencoding, Judged):
 
     def get_config(self):
         names = (
-            "samples gradient critic_to_recognition alpha lambda_ prior_weight divergence_weight "
-            "posterior_stride norm mmd_scales"
+            "samples gradient critic_to_recognition critic_sees_posterior alpha lambda_ "
+            "prior_weight divergence_weight posterior_stride norm mmd_scales"
         )
         own = {name: getattr(self, name) for name in names.split()}
         return {**super().get_config(), **own, "prior": self.prior_term}

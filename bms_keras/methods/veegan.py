@@ -1,4 +1,7 @@
-"""VEEGAN (Srivastava et al. 2017, https://arxiv.org/abs/1705.07761)."""
+"""VEEGAN (Srivastava et al. 2017, https://arxiv.org/abs/1705.07761).
+
+As the authors' code (github.com/akashgit/VEEGAN, VEEGAN_2D_RING.ipynb) where the paper is silent.
+"""
 
 from typing import ClassVar
 
@@ -14,20 +17,26 @@ from bms_keras.methods.autoencoding import Autoencoding
 class VEEGAN(Autoencoding):
     """A GAN with a reconstructor R that maps data back to noise.
 
-        G and R minimise E_{z~p} [D(z, G(z)) + |z - R(G(z))|^2]
+        G and R minimise E_{z~p} [D(z, G(z)) + |z - R(G(z))|^2 / 2]
 
-    D is a classifier of pairs, (z, G(z)) against (R(x), x), whose logit estimates their log-ratio
-    (algorithm 1); a mode that G drops is one that R cannot map to the prior.
+    D is a classifier of pairs, (z, G(z)) against (z', x) with z' ~ N(R(x), I), whose logit
+    estimates their log-ratio (algorithm 1); a mode that G drops is one that R cannot map to the
+    prior. The second term is -log N(z; R(G(z)), I), but for a constant: R is a Gaussian of unit
+    variance by design. Of what the recognition network puts out only the mean is used, and `encode`
+    and the exports say log-variance 0. The authors' G takes one number of noise more, which R does
+    not look for.
 
     Args:
-        recognition: R, from data to `(batch, 2 * latent_dim)`: mean and log-variance.
+        recognition: R, from data to `(batch, 2 * latent_dim)`, of which the first half is R(x).
         generator: G, from `(batch, latent_dim)` to data.
         joint_critic: D, from data and latents to a logit `(batch, 1)`.
-        latent_weight: Weight of the reconstruction of z (a mean over its dimensions).
+        latent_weight: Weight of half the squared distance of z from R(G(z)); 1 in the paper.
         ema, seed: See `Game`.
     """
 
-    RULES: ClassVar = {"latent_weight": (fields.at_least_0, "weight of the reconstruction of z")}
+    log_variances = (0.0, 0.0)
+
+    RULES: ClassVar = {"latent_weight": (fields.at_least_0, "weight of |z - R(G(z))|^2 / 2")}
 
     def __init__(self, recognition, generator, joint_critic, latent_weight=1.0, **kwargs):
         networks = {
@@ -49,8 +58,8 @@ class VEEGAN(Autoencoding):
     def generator_loss(self, x):
         z = self.prior(ops.shape(x)[0])
         generated = self.decode(z)
-        found, _ = objectives.mean_and_log_variance(self.recognition(generated, training=True))
-        reconstruction = ops.mean(objectives.distance(z, found[None], norm=2))
+        squares = ops.square(z - self.reconstructor(generated))
+        reconstruction = 0.5 * ops.mean(ops.sum(squares, -1))
         ratio = ops.mean(self.log_joint_ratio(generated, z))
         return ratio + self.latent_weight * reconstruction, {
             "reconstruction": reconstruction,
@@ -63,6 +72,15 @@ class VEEGAN(Autoencoding):
         data = self.log_joint_ratio(x, self.posterior(x, 1)[0])
         loss = objectives.cross_entropy(generated, data)
         return loss, {"generated": ops.mean(generated), "data": ops.mean(data)}
+
+    def reconstructor(self, x):
+        """R(x), the mean of the Gaussian, `(B, latent_dim)`."""
+        mean, _ = objectives.mean_and_log_variance(self.recognition(x, training=True))
+        return mean
+
+    def posterior(self, x, samples):
+        """z_1..z_T from N(R(x), I), `(T, B, latent_dim)`."""
+        return self.reconstructor(x) + self.prior(samples, ops.shape(x)[0])
 
     def log_joint_ratio(self, x, z):
         """The logit of D, an estimate of log p(z) p(x|z) / q(z|x) p(x), `(B,)`."""

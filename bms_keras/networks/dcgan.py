@@ -8,11 +8,10 @@ import keras
 from keras import layers
 
 from bms_keras import fields
-from bms_keras.backends import several
 from bms_keras.errors import BadInput
 from bms_keras.fields import Field
 from bms_keras.layers import SpectralNormalization
-from bms_keras.networks.mlp import perceptron
+from bms_keras.networks.mlp import batch_normalization, perceptron
 
 FIELDS = {
     "width": Field(64, fields.size, "channels of an image after the first halving"),
@@ -111,12 +110,6 @@ def autoencoder(shape, width, code):
     encoder = _halving(shape, width, code, None, "none")
     decoder = [keras.Input((code,)), *_doubling(shape, width, batch_norm=False)]
     return keras.Sequential([encoder, keras.Sequential(decoder)], name="autoencoder")
-
-
-def batch_normalization():
-    """By the statistics of the whole batch, over however many replicas it is spread."""
-    kwargs = {"synchronized": True} if several.replicas() > 1 else {}
-    return layers.BatchNormalization(**kwargs)
 
 
 def normal_weights():

@@ -1,13 +1,18 @@
 """Dense networks for 2D data (the sizes of Srivastava et al. 2017, which the paper uses)."""
 
+import functools
+
 import keras
-from keras import layers
+from keras import initializers, layers
 
 from bms_keras import fields
+from bms_keras.backends import several
 from bms_keras.errors import BadInput
 from bms_keras.fields import Field
 from bms_keras.layers import Gain, SpectralNormalization
 
+ACTIVATIONS = ("relu", "leaky_relu", "tanh")
+INITIALIZERS = ("fan_in", "glorot", "orthogonal", "normal")
 FIELDS = {
     "recognition": Field((128, 128), fields.widths, "hidden widths of R"),
     "generator": Field((128, 128), fields.widths, "hidden widths of G"),
@@ -15,10 +20,31 @@ FIELDS = {
     "latent_critic": Field((128, 128), fields.widths, "hidden widths of D_L"),
     "lipschitz": Field(1.0, fields.above_0, "Lipschitz constant of a normalised D_I"),
     "input_scale": Field(1.0, fields.above_0, "by which the input of a normalised D_I is scaled"),
+    "activation": Field(
+        "",
+        fields.one_of(("", *ACTIVATIONS)),
+        "of G's hidden units; '': ReLU, or tanh if they have gains",
+    ),
+    "critic_activation": Field(
+        "leaky_relu", fields.one_of(ACTIVATIONS), "of the hidden units of D_I and the joint critic"
+    ),
+    "initializer": Field(
+        "fan_in",
+        fields.one_of(INITIALIZERS),
+        "of all weights; fan_in: uniform in +-1/sqrt(inputs), biases too, which are 0 with others",
+    ),
+    "initializer_gain": Field(
+        1.0, fields.above_0, "by which initial weights are multiplied; of normal: their deviation"
+    ),
     "max_gain": Field(
         0.0,
         fields.number(lambda value: value == 0 or value > 1, "above 1, or 0 for no gains"),
-        "tanh units in G with learned gains up to this; 0: ReLU units",
+        "a learned gain up to this for each hidden unit of G; 0: none",
+    ),
+    "batch_norm": Field(
+        False,
+        fields.boolean,
+        "whether D_I has the batch normalisation of a method that has it; Srivastava's has none",
     ),
 }
 
@@ -28,8 +54,8 @@ def build(config, shape, names, normalization="spectral", outputs=1):
 
     Args:
         config: `latent_dim`, and the fields above.
-        shape, names, normalization, outputs: See `bms_keras.networks.build`; an image critic that
-            is not spectrally normalised has no normalisation.
+        shape, names, normalization, outputs: See `bms_keras.networks.build`; "batch" is "none"
+            unless `config.batch_norm` is set.
 
     Returns:
         Dictionary of `keras.Sequential` by name.
@@ -37,40 +63,114 @@ def build(config, shape, names, normalization="spectral", outputs=1):
     if len(shape) != 1:
         raise BadInput(f"networks.family 'mlp' needs points of shape (d,). Received: {shape}")
     (dim,), latent = shape, config.latent_dim
-    steep = {"activation": "tanh", "max_gain": config.max_gain} if config.max_gain else {}
+    batch_norm = config.batch_norm and normalization == "batch"
+    activation = config.activation or ("tanh" if config.max_gain else "relu")
+    weights = functools.partial(initial, config.initializer, config.initializer_gain)
+    dense = functools.partial(perceptron, weights=weights)
+    critic = {"activation": config.critic_activation, "weights": weights}
     makers = {
-        "recognition": lambda: perceptron(dim, config.recognition, 2 * latent, name="recognition"),
-        "generator": lambda: perceptron(latent, config.generator, dim, name="generator", **steep),
-        "latent_critic": lambda: perceptron(latent, config.latent_critic, 1, name="latent_critic"),
-        "image_critic": lambda: (
-            lipschitz_critic(dim, config.image_critic, config.lipschitz, config.input_scale)
-            if normalization == "spectral"
-            else perceptron(dim, config.image_critic, outputs, "leaky_relu", name="image_critic")
+        "recognition": lambda: dense(dim, config.recognition, 2 * latent, name="recognition"),
+        "generator": lambda: dense(
+            latent, config.generator, dim, activation, config.max_gain, name="generator"
         ),
-        "joint_critic": lambda: joint_critic(dim, latent, config.image_critic),
+        "latent_critic": lambda: dense(latent, config.latent_critic, 1, name="latent_critic"),
+        "image_critic": lambda: (
+            lipschitz_critic(
+                dim, config.image_critic, config.lipschitz, config.input_scale, **critic
+            )
+            if normalization == "spectral"
+            else perceptron(
+                dim,
+                config.image_critic,
+                outputs,
+                batch_norm=batch_norm,
+                name="image_critic",
+                **critic,
+            )
+        ),
+        "joint_critic": lambda: joint_critic(dim, latent, config.image_critic, **critic),
     }
     return {name: makers[name]() for name in names}
 
 
-def perceptron(inputs, widths, outputs, activation="relu", max_gain=0, name=None):
-    """A dense network; with `max_gain` each hidden unit has a gain, see `layers.Gain`."""
+def initial(name, gain, n):
+    """What a `Dense` layer of n inputs takes for initial weights.
 
-    def hidden(width, n):
-        if not max_gain:
-            return [layers.Dense(width, activation, **_fan_in(n))]
-        return [layers.Dense(width, **_fan_in(n)), Gain(max_gain), layers.Activation(activation)]
+    Args:
+        name: "fan_in": uniform in +-gain/sqrt(n), biases too, so that units bend all over the input
+            and not only at 0. "glorot" (uniform), "orthogonal" or "normal": see
+            `keras.initializers`; biases are 0.
+        gain: What they are multiplied by; of "normal", the standard deviation.
+        n: Inputs.
 
+    Returns:
+        Dictionary of new initializers: one for all would give equal shapes equal weights.
+    """
+    if name == "fan_in":
+        bound = gain * n**-0.5
+        uniform = lambda: initializers.RandomUniform(-bound, bound)  # noqa: E731
+        return {"kernel_initializer": uniform(), "bias_initializer": uniform()}
+    kernels = {
+        "glorot": lambda: initializers.VarianceScaling(gain**2, "fan_avg", "uniform"),
+        "orthogonal": lambda: initializers.Orthogonal(gain),
+        "normal": lambda: initializers.RandomNormal(stddev=gain),
+    }
+    return {"kernel_initializer": kernels[name]()}
+
+
+FAN_IN = functools.partial(initial, "fan_in", 1.0)
+
+
+def perceptron(
+    inputs,
+    widths,
+    outputs,
+    activation="relu",
+    max_gain=0,
+    batch_norm=False,
+    name=None,
+    weights=FAN_IN,
+):
+    """A dense network.
+
+    Args:
+        inputs, widths, outputs: Numbers that go in, hidden units of each layer, numbers put out.
+        activation: Of the hidden units.
+        max_gain: Each hidden unit has a gain of at most this, see `layers.Gain`; 0 for none.
+        batch_norm: Whether all hidden layers but the first are batch normalised, as on images.
+        name: Its name.
+        weights: Function of a layer's number of inputs, see `initial`.
+
+    Returns:
+        `keras.Sequential`.
+    """
+
+    def hidden(n, width, normalized):
+        if not max_gain and not normalized:
+            return [layers.Dense(width, activation, **weights(n))]
+        network = [layers.Dense(width, use_bias=not normalized, **weights(n))]
+        network += [batch_normalization()] if normalized else []
+        network += [Gain(max_gain)] if max_gain else []
+        return [*network, layers.Activation(activation)]
+
+    sizes = enumerate(_pairs(inputs, widths))
     return keras.Sequential(
         [
             keras.Input((inputs,)),
-            *(layer for n, width in _pairs(inputs, widths) for layer in hidden(width, n)),
-            layers.Dense(outputs, dtype="float32", **_fan_in([inputs, *widths][-1])),
+            *(layer for i, (n, width) in sizes for layer in hidden(n, width, batch_norm and i > 0)),
+            layers.Dense(outputs, dtype="float32", **weights([inputs, *widths][-1])),
         ],
         name=name,
     )
 
 
-def lipschitz_critic(inputs, widths, lipschitz, scale):
+def batch_normalization():
+    """By the statistics of the whole batch, over however many replicas it is spread."""
+    kwargs = {"synchronized": True} if several.replicas() > 1 else {}
+    return layers.BatchNormalization(**kwargs)
+
+
+def lipschitz_critic(inputs, widths, lipschitz, scale, activation="leaky_relu", weights=FAN_IN):
     """A spectrally normalised image critic: D(x) = (K / c) f(c x), f 1-Lipschitz, c the scale.
 
     On images K = 1 does. Points of modes a hundredth of the data's extent wide need a steeper
@@ -78,13 +178,13 @@ def lipschitz_critic(inputs, widths, lipschitz, scale):
     """
 
     def normalized(width, n, **kwargs):
-        return SpectralNormalization(layers.Dense(width, **_fan_in(n), **kwargs))
+        return SpectralNormalization(layers.Dense(width, **weights(n), **kwargs))
 
     return keras.Sequential(
         [
             keras.Input((inputs,)),
             layers.Rescaling(scale),
-            *(normalized(width, n, activation="leaky_relu") for n, width in _pairs(inputs, widths)),
+            *(normalized(width, n, activation=activation) for n, width in _pairs(inputs, widths)),
             normalized(1, [inputs, *widths][-1]),
             layers.Rescaling(lipschitz / scale, dtype="float32"),
         ],
@@ -92,22 +192,13 @@ def lipschitz_critic(inputs, widths, lipschitz, scale):
     )
 
 
-def joint_critic(inputs, latent_dim, widths):
+def joint_critic(inputs, latent_dim, widths, activation="leaky_relu", weights=FAN_IN):
     """A critic of pairs of a point and a latent."""
     pair = [keras.Input((inputs,)), keras.Input((latent_dim,))]
-    critic = perceptron(inputs + latent_dim, widths, 1, "leaky_relu")
+    critic = perceptron(inputs + latent_dim, widths, 1, activation, weights=weights)
     return keras.Model(pair, critic(layers.Concatenate()(pair)), name="joint_critic")
 
 
 def _pairs(inputs, widths):
     """Each layer's number of inputs and its width."""
     return zip([inputs, *widths][:-1], widths, strict=True)
-
-
-def _fan_in(n):
-    """Weights and biases uniform in +-1/sqrt(n): bends all over the input, not only at 0."""
-    uniform = keras.initializers.RandomUniform
-    return {
-        "kernel_initializer": uniform(-(n**-0.5), n**-0.5),
-        "bias_initializer": uniform(-(n**-0.5), n**-0.5),
-    }

@@ -22,8 +22,7 @@ def build(config, shape, names, normalization="spectral", outputs=1):
 
     Args:
         config: `latent_dim`, and the fields above.
-        shape, names, normalization, outputs: See `bms_keras.networks.build`; table 3 has no batch
-            normalisation in D_I.
+        shape, names, normalization, outputs: See `bms_keras.networks.build`.
 
     Returns:
         Dictionary of `keras.Sequential` by name.
@@ -73,14 +72,18 @@ def generator(latent_dim, width, shape):
 def critic(shape, width, normalization, outputs=1):
     """D_I: seven convolutions, of which three halve the image, and a dense layer.
 
-    As the table has it; the authors' code doubles the channels in the halving convolutions.
+    As the table has it; the authors' code doubles the channels in the halving convolutions. Batch
+    normalisation, where a method asks for it, follows all convolutions but the first, as in DCGAN.
     """
     wrap = SpectralNormalization if normalization == "spectral" else lambda layer: layer
     network = [keras.Input(shape)]
     for factor, halve in ((1, True), (2, True), (4, True), (8, False)):
         for kernel, stride in ((3, 1), (4, 2))[: 1 + halve]:
-            conv = layers.Conv2D(factor * width, kernel, stride, "same", **dcgan.normal_weights())
-            network += [wrap(conv), layers.LeakyReLU(0.1)]
+            normalized = normalization == "batch" and len(network) > 1
+            kwargs = {"use_bias": not normalized, **dcgan.normal_weights()}
+            network.append(wrap(layers.Conv2D(factor * width, kernel, stride, "same", **kwargs)))
+            network += [dcgan.batch_normalization()] if normalized else []
+            network.append(layers.LeakyReLU(0.1))
     dense = layers.Dense(outputs, dtype="float32", **dcgan.normal_weights())
     network += [layers.Flatten(), wrap(dense)]
     return keras.Sequential(network, name="image_critic")

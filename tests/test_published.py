@@ -1,0 +1,89 @@
+"""The settings that each config of images gives to each method."""
+
+import importlib
+
+import pytest
+
+from bms_keras import methods
+from bms_keras.config import complete
+
+# Rates of R and G, of D_I, of D_L; beta_1, beta_2; margins where there are any.
+CIFAR10 = {
+    "bms_vae_gan": (2e-4, 2e-4, 2e-4, 0.0, 0.9, (2.0, 0.0)),
+    "alpha_gan_sn": (2e-4, 2e-4, 2e-4, 0.0, 0.9, (2.0, 0.0)),
+    "alpha_gan_gp": (2e-4, 2e-4, 2e-4, 0.0, 0.9, (2.0, 0.0)),
+    "bms_vae": (2e-4, 2e-4, 2e-4, 0.0, 0.9, None),
+    "dcgan": (2e-4, 2e-4, 2e-4, 0.5, 0.999, None),
+    "sn_gan": (2e-4, 2e-4, 2e-4, 0.5, 0.999, (1.0, 1.0)),
+    "wgan_gp": (1e-4, 1e-4, 1e-4, 0.5, 0.9, None),
+    "bw_gan": (2e-4, 2e-4, 2e-4, 0.0, 0.9, None),
+    "began": (1e-4, 1e-4, 1e-4, 0.5, 0.999, None),
+    "dist_gan": (2e-4, 2e-4, 2e-4, 0.5, 0.9, None),
+    "gdpp_gan": (2e-4, 2e-4, 2e-4, 0.5, 0.999, None),
+}
+CELEBA = CIFAR10 | {
+    "bms_vae_gan": (1e-4, 4e-4, 4e-4, 0.0, 0.9, (0.5, 0.5)),
+    "alpha_gan_sn": (1e-4, 4e-4, 4e-4, 0.0, 0.9, (0.5, 0.5)),
+    "alpha_gan_gp": (1e-4, 4e-4, 4e-4, 0.0, 0.9, (0.5, 0.5)),
+    "bms_vae": (1e-4, 4e-4, 4e-4, 0.0, 0.9, None),
+    "wgan_gp": (1e-4, 1e-4, 1e-4, 0.0, 0.9, None),
+}
+TABLES = {"cifar10": CIFAR10, "celeba64": CELEBA, "celeba128": CELEBA, "folder": CELEBA}
+ROWS = [(name, method) for name, table in TABLES.items() for method in table]
+
+
+def config_of(name, method):
+    return importlib.import_module(f"configs.{name}").get_config(method)
+
+
+@pytest.mark.parametrize(("name", "method"), ROWS)
+def test_rates_and_margins(name, method):
+    config = config_of(name, method)
+    adam = config.optimizer
+    assert (
+        adam.learning_rate,
+        adam.image_critic_learning_rate,
+        adam.latent_critic_learning_rate,
+        adam.beta_1,
+        adam.beta_2,
+        config.objective.get("margins"),
+    ) == TABLES[name][method]
+    falling = (adam.hold, adam.final, adam.image_critic_final, config.ema)
+    assert falling == ((0.0, 0.0, 0.0, 0.99) if method == "bw_gan" else (1.0, 0.0, 0.0, 0.0))
+
+
+def test_dist_gan_has_the_hinge_on_cifar10_and_log_on_celeba():
+    found = {
+        name: config_of(name, "dist_gan").objective for name in ("cifar10", "celeba64", "grid")
+    }
+    assert {name: (o.critic_loss, o.distances) for name, o in found.items()} == {
+        "cifar10": ("hinge", "features"),
+        "celeba64": ("cross_entropy", "features"),
+        "grid": ("cross_entropy", "data"),
+    }
+
+
+def test_fashion_mnist_keeps_its_own_rates_for_the_papers_methods():
+    own, rival = (config_of("fashion_mnist", name) for name in ("bms_vae_gan", "wgan_gp"))
+    assert (own.optimizer.learning_rate, own.optimizer.beta_1, own.ema) == (5e-4, 0.5, 0.99)
+    assert own.objective.margins == (1.0, 1.0)
+    assert (rival.optimizer.learning_rate, rival.optimizer.image_critic_learning_rate) == (
+        1e-4,
+    ) * 2
+
+
+def test_points_have_one_budget_and_the_same_rates_for_all():
+    for name in ("grid", "ring", "grid_steep"):
+        configs = [config_of(name, method) for method in methods.METHODS]
+        for each in configs:  # no player has a rate of its own
+            players = each.optimizer.players.to_dict().values()
+            assert {value for player in players for value in player.values()} == {-1.0}
+            del each.optimizer.players
+        assert len({(c.optimizer.to_json(), c.ema, c.steps, c.batch_size) for c in configs}) == 1
+
+
+def test_every_setting_is_a_field():
+    """A misspelt one would be a field of its own, which no config may have."""
+    for method in methods.METHODS:
+        for name in TABLES:
+            complete(config_of(name, method))
