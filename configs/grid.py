@@ -15,7 +15,7 @@ from bms_keras.config import default_config
 
 
 def get_config(method="bms_vae_gan", **objective):
-    # lambda_ is of the mean over 2 dimensions: 2 of the sum; of autoencoders, see results/trials.md
+    # lambda_ is of the mean over 2 dimensions: 2 of the sum; of autoencoders: results/trials.md
     lambda_ = 40.0 if methods.get(method).autoencoder else 4.0
     config = default_config(method, **{"lambda_": lambda_, **objective})
     config.steps = 60_000

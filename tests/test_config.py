@@ -12,17 +12,7 @@ import pytest
 from test_experiment import config, image_config
 
 from benchmarks.fuzz import fields as fuzz
-from bms_keras import (
-    checkpoint,
-    evaluation,
-    experiment,
-    fields,
-    memory,
-    methods,
-    objectives,
-    training,
-    version,
-)
+from bms_keras import checkpoint, evaluation, experiment, fields, memory, methods, training, version
 from bms_keras.config import FIELDS, SECTIONS, changes, complete, default_config, differences
 from bms_keras.errors import BadInput
 from bms_keras.fields import Field
@@ -100,45 +90,6 @@ def test_configs_that_come_with_the_program_are_whole():
             config = module.get_config(method)
             assert not changes(config, complete(config))
             assert set(config.networks) == set(fields_of(config.networks.family))
-
-
-@pytest.mark.parametrize(
-    ("name", "theirs", "weight"),
-    [
-        ("cifar10", (-1, 1), 10),
-        ("celeba64", (-1, 1), 100),
-        ("celeba128", (-1, 1), 100),
-        ("folder", (-1, 1), 100),
-        ("fashion_mnist", (0, 1), 10),
-    ],
-)
-def test_autoencoders_of_images_have_the_weights_of_wae(name, theirs, weight):
-    """0.05 times the mean over the batch of the sum of squares, in the authors' range of images."""
-    get_config = importlib.import_module(f"configs.{name}").get_config
-    wae, wae_gan, bms_vae = (get_config(each) for each in ("wae", "wae_gan", "bms_vae"))
-    shape = wae.data.resolution, wae.data.resolution, wae.data.channels
-    x, y = np.random.default_rng(0).uniform(-1, 1, (2, 3, *shape))
-    low, high = theirs
-    a, b = (low + (high - low) * (each + 1) / 2 for each in (x, y))
-    expected = 0.05 * np.mean(np.sum((a - b) ** 2, axis=(1, 2, 3)))
-    for objective in (wae.objective, wae_gan.objective, bms_vae.objective):
-        distances = objectives.distance(x.astype("float32"), y[None], objective.norm)
-        ours = objective.lambda_ * np.mean(keras.ops.convert_to_numpy(distances))
-        assert ours == pytest.approx(expected, rel=1e-5)
-    assert wae.objective.divergence_weight == weight
-    assert wae_gan.objective.divergence_weight == bms_vae.objective.divergence_weight == 1
-    hybrid = get_config("bms_vae_gan").objective
-    assert (hybrid.lambda_, hybrid.norm) == (10.0, 1)
-
-
-@pytest.mark.parametrize("name", ["grid_steep", "ring_steep", "grid_faithful"])
-def test_a_stride_is_for_methods_with_an_image_critic(name):
-    """An autoencoder would see a part of the data only."""
-    get_config = importlib.import_module(f"configs.{name}").get_config
-    for method in ("wae", "wae_gan", "bms_vae"):
-        assert get_config(method).objective.posterior_stride == 1
-    for method in ("bms_vae_gan", "alpha_gan"):
-        assert get_config(method).objective.posterior_stride > 1
 
 
 def test_every_field_has_a_default_that_fits_and_a_meaning():

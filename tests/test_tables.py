@@ -241,20 +241,6 @@ def test_a_row_with_fields_can_be_read():
     assert config.objective.mmd_scales == (0.001, 1.0)
 
 
-def test_the_autoencoders_differ_in_what_their_rows_say():
-    """On Grid as on Ring: all of the data, one lambda, T from 1 to 30, WAE in 2 and in 32."""
-    for name in ("grid_steep", "ring_steep"):
-        rows = [row for row in registry.TABLES[1].rows if row.config == name]
-        rows = [row for row in rows if methods.get(row.method).autoencoder]
-        configs = [runs.Job("", name, row.method, row.fields, ()).full_config() for row in rows]
-        assert {config.objective.posterior_stride for config in configs} == {1}
-        assert {config.objective.lambda_ for config in configs} == {40.0}
-        critic = [config for config in configs if config.objective.get("prior") != "mmd"]
-        assert sorted(config.samples for config in critic) == [1, 2, 5, 10, 30]
-        kernel = [config for config in configs if config.objective.get("prior") == "mmd"]
-        assert sorted(config.networks.latent_dim for config in kernel) == [2, 32]
-
-
 def test_fields_from_texts():
     fields = runs.fields_of(["samples=30", "objective.lambda_=0.5", "gradient=all"])
     assert fields == {"samples": 30, "objective.lambda_": 0.5, "gradient": "all"}
