@@ -17,7 +17,7 @@ import sys
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 try:
-    from bms_keras import cli, evaluation
+    from bms_keras.runs import cli, evaluation
 except ImportError as error:
     sys.exit(f"eval.py: {error}")
 from absl import flags

@@ -13,8 +13,8 @@ import sys
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's greetings hide the progress bar
 
 try:
-    from bms_keras import cli, training
-    from bms_keras.backends import several
+    from bms_keras import distribution
+    from bms_keras.runs import cli, training
 except ImportError as error:
     sys.exit(f"train.py: {error}")
 from absl import flags
@@ -32,7 +32,7 @@ flags.mark_flags_as_required(["config", "workdir"])
 
 
 def main():
-    with several.joined(COORDINATOR.value, PROCESSES.value, PROCESS.value):
+    with distribution.initialize(COORDINATOR.value, PROCESSES.value, PROCESS.value):
         training.train(CONFIG.value, WORKDIR.value)
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from absl import app, flags
 from ml_collections import config_flags
 
-from bms_keras import checkpoint, experiment
+from bms_keras.runs import checkpoint, experiment
 
 CONFIG = config_flags.DEFINE_config_file("config", "configs/cifar10.py", "As train.py takes it.")
 STEPS = flags.DEFINE_integer("steps", 25, "Steps to train.", 10)
@@ -51,7 +51,7 @@ def main(_):
             seconds(lambda: checkpoint.save(built.model, folder, config))
             for _ in range(SAVES.value)
         ]
-        megabytes = checkpoint.steps(folder)[-1].stat().st_size / 1e6
+        megabytes = checkpoint.paths(folder)[-1].stat().st_size / 1e6
     step, save = float(np.median(steps)), float(np.median(saves))
     record = {
         "method": config.method,

@@ -24,8 +24,9 @@ import numpy as np
 from absl import app, flags
 from PIL import Image
 
-from bms_keras import experiment, methods
+from bms_keras import methods
 from bms_keras.errors import BadInput
+from bms_keras.runs import experiment
 
 CONFIGS = flags.DEFINE_list("configs", [], "Names of configs; all, if not given.")
 METHODS = flags.DEFINE_list("methods", list(methods.METHODS), "Names of methods.")

@@ -19,10 +19,11 @@ import keras
 import numpy as np
 from absl import flags
 
-from bms_keras import cli, weights
 from bms_keras.errors import BadInput
+from bms_keras.metrics import weights
 from bms_keras.metrics.fid import Moments, frechet_distance, kid, tfgan_frechet_distance
 from bms_keras.metrics.inception import Inception
+from bms_keras.runs import cli
 
 DATA = flags.DEFINE_string("data", None, "Folder of cifar10.npz and inception.npz.")
 INDICES = flags.DEFINE_string("indices", None, "An .npz of indices: tr of x_train, te of x_test.")

@@ -48,7 +48,7 @@ def images(folder, n):
 
 class _Ours:
     def __init__(self, folder):
-        from bms_keras import weights
+        from bms_keras.metrics import weights
         from bms_keras.metrics.inception import Inception
 
         self.network = Inception(weights.load("inception", f"{folder}/inception.npz"))
@@ -187,8 +187,7 @@ def distances():
 
 def cached():
     """Seconds of the features of real images, the first time and the second."""
-    from bms_keras import weights
-    from bms_keras.metrics import fid
+    from bms_keras.metrics import fid, weights
     from bms_keras.metrics.inception import Inception
 
     network = Inception(weights.load("inception", f"{DATA.value}/inception.npz"))

@@ -19,7 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))  # configs/ is no 
 import keras
 import numpy as np
 from absl import app, flags
-from sides import configured, image_shape
+from implementations import configured, image_shape
 from timing import Side, table, take_turns, write
 
 from bms_keras import networks

@@ -29,7 +29,7 @@ import keras
 from absl import app, flags
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from bms_keras import checkpoint, evaluation, training
+from bms_keras.runs import checkpoint, evaluation, training
 from bms_keras.tables.report import commit
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -147,7 +147,7 @@ class Run:
     @property
     def newest(self):
         """The step of the newest checkpoint, or 0."""
-        paths = checkpoint.steps(self.workdir / "checkpoints")
+        paths = checkpoint.paths(self.workdir / "checkpoints")
         return checkpoint.step_of(paths[-1]) if paths else 0
 
     @property
@@ -170,7 +170,7 @@ class Run:
         (*_, record) = (self.workdir / "metrics.jsonl").read_text().splitlines()
         folder = self.workdir / "checkpoints"
         return {
-            "checkpoint": checkpoint.steps(folder)[-1].read_bytes(),
+            "checkpoint": checkpoint.paths(folder)[-1].read_bytes(),
             "best": [path.read_bytes() for path in folder.glob(checkpoint.BEST)],
             "seen": seen,
             "numbers": record,

@@ -20,7 +20,7 @@ import numpy as np
 from absl import app, flags
 from ml_collections import config_flags
 
-from bms_keras import experiment
+from bms_keras.runs import experiment
 
 CONFIG = config_flags.DEFINE_config_file("config", "configs/cifar10.py", "As train.py takes it.")
 STEPS = flags.DEFINE_integer("steps", 500, "Steps to train.", 20)

@@ -2,7 +2,7 @@
 
 import os
 
-from bms_keras.version import versions
+from bms_keras.backends.versions import versions
 
 
 def machine(jobs):

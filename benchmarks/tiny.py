@@ -6,7 +6,7 @@
 `train.py` is the whole of it: batches drawn, Keras's `fit`, the guard against what is not finite,
 logs, TensorBoard, a checkpoint an epoch. The loop is a `tf.while_loop` or a `lax.scan` under XLA of
 as many steps at once as an epoch has, over batches that are there already; it is shown with the
-logs, without the gradient norms, without `FirstFault`, and without any log. The sides take turns
+logs, without the gradient norms, without `FirstNonFinite`, and without any log. They take turns
 epoch by epoch in one process. Before that, a step of each must have computed the same losses.
 
 The last line is a JSON object: `over_loop` is train.py's steps a second over the loop's (above 0.8
@@ -30,8 +30,8 @@ import numpy as np
 from absl import app, flags
 from timing import ROUNDS, agree, table, write
 
-from bms_keras import experiment, training
-from bms_keras.workdir import Workdir
+from bms_keras.runs import experiment, training
+from bms_keras.runs.workdir import Workdir
 
 CONFIG = flags.DEFINE_string("config", "grid", "Name of a config of points.")
 WARM_UP = 2  # epochs that compile
@@ -79,8 +79,8 @@ def _scan(model):
 def quiet(model, left_out):
     """The model without some of what it logs."""
     track = model.track
-    if left_out == "first_fault":
-        model.first_fault.update_state = lambda *args: None
+    if left_out == "first_nonfinite":
+        model.first_nonfinite.update_state = lambda *args: None
     elif left_out == "gradient_norms":
         model.track = lambda player, loss, terms, gradients=None: track(player, loss, terms)
     elif left_out == "logs":
@@ -91,7 +91,7 @@ def quiet(model, left_out):
 LOOPS = {
     "loop": None,
     "loop, no gradient norms": "gradient_norms",
-    "loop, no FirstFault": "first_fault",
+    "loop, no FirstNonFinite": "first_nonfinite",
     "loop, no logs": "logs",
 }
 

@@ -11,11 +11,12 @@ except (ImportError, ValueError) as error:
 from bms_keras import callbacks, objectives
 from bms_keras.errors import BadInput
 from bms_keras.game import Game, Player
+from bms_keras.game.optimizers import PlayerOptimizers
 from bms_keras.layers import Gain, SpectralNormalization
 from bms_keras.methods.gan import GAN
 from bms_keras.methods.hybrid import BMSVAEGAN
-from bms_keras.optimizers import PlayerOptimizers
-from bms_keras.version import __version__
+
+__version__ = "0.1.0"
 
 __all__ = [
     "BMSVAEGAN",

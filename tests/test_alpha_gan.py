@@ -5,9 +5,10 @@ import pytest
 from test_experiment import config
 from test_hybrid import NumpyLosses
 
-from bms_keras import experiment, methods
-from bms_keras.config import changes, complete, differences
+from bms_keras import methods
 from bms_keras.methods import METHODS
+from bms_keras.runs import experiment
+from bms_keras.runs.config import changes, complete, differences
 
 
 def softplus(x):

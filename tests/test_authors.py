@@ -6,8 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from bms_keras import BadInput, experiment, methods
-from bms_keras.config import changes, complete
+from bms_keras import BadInput, methods
+from bms_keras.runs import experiment
+from bms_keras.runs.config import changes, complete
 from bms_keras.tables import registry
 from configs import grid_authors
 

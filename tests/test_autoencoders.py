@@ -8,8 +8,8 @@ from keras import ops
 
 from bms_keras import methods, objectives
 from bms_keras.backends import standard_normal
+from bms_keras.monitoring.diagnostics import samples_of
 from bms_keras.tables import registry, runs
-from bms_keras.watching import samples_of
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ class NoTensorFlow:
 
 sys.meta_path.insert(0, NoTensorFlow())
 import json, pathlib, keras, tempfile, test_experiment
-from bms_keras import training
+from bms_keras.runs import training
 config = test_experiment.config(steps=2, batch_size=8, checkpoint_every=2, ema=0.5)
 with tempfile.TemporaryDirectory() as folder:
     model = training.train(config, folder).model

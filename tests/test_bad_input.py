@@ -245,11 +245,11 @@ def bad_runs(folder, config, checkpoint):
 
 
 def run(commands, cache):
-    """Runs command lines by `forking.py`."""
+    """Runs command lines by `cli_fork_server.py`."""
     environment = {"KERAS_BACKEND": keras.backend.backend(), "BMS_KERAS_CACHE": str(cache)}
     environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
     result = subprocess.run(
-        [sys.executable, str(ROOT / "tests" / "forking.py")],
+        [sys.executable, str(ROOT / "tests" / "cli_fork_server.py")],
         cwd=ROOT,
         env=os.environ | environment,
         input=json.dumps(commands),

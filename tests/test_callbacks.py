@@ -11,8 +11,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboardX import record_writer
 from test_experiment import config, image_config
 
-from bms_keras import callbacks, checkpoint, events, experiment, pictures
-from bms_keras.interruption import Interrupted
+from bms_keras import callbacks
+from bms_keras.monitoring import events, image_grids
+from bms_keras.runs import checkpoint, experiment
+from bms_keras.runs.signals import Interrupted
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +73,7 @@ def test_images_are_drawn_as_they_are_on_disk(tmp_path):
         built.model.optimizer.iterations.assign(step)
         grid.on_epoch_end(0)
     grid.on_train_end()
-    drawn = pictures.while_training(built.model, built.data)
+    drawn = image_grids.while_training(built.model, built.data)
     assert len(drawn) == 2
     written = read(tmp_path)
     for name, picture in drawn.items():
@@ -81,7 +83,7 @@ def test_images_are_drawn_as_they_are_on_disk(tmp_path):
 
 
 def test_checkpoints_are_there_where_they_are_due(folder):
-    assert [path.stem for path in checkpoint.steps(folder / "checkpoints")] == [
+    assert [path.stem for path in checkpoint.paths(folder / "checkpoints")] == [
         "step_000000004",
         "step_000000008",
     ]

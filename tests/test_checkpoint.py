@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from test_experiment import config
 
-from bms_keras import checkpoint, experiment
 from bms_keras.errors import BadInput
-from bms_keras.seals import SEAL
+from bms_keras.files.seals import SEAL
+from bms_keras.runs import checkpoint, experiment
 
 
 def trained(start=0, stop=4, model=None, **fields):
@@ -29,7 +29,7 @@ def saved(tmp_path):
     """A model and its only checkpoint, that of step 1."""
     model = trained(0, 1)
     checkpoint.save(model, tmp_path)
-    (path,) = checkpoint.steps(tmp_path)
+    (path,) = checkpoint.paths(tmp_path)
     return model, path
 
 
@@ -70,7 +70,7 @@ def test_the_last_few_stay_and_scratch_files_go(tmp_path):
     for step in range(1, 6):
         model.optimizer.iterations.assign(step)
         checkpoint.save(model, tmp_path, keep=2)
-    assert [int(path.stem[5:]) for path in checkpoint.steps(tmp_path)] == [4, 5]
+    assert [int(path.stem[5:]) for path in checkpoint.paths(tmp_path)] == [4, 5]
     assert not scratch.exists()
 
 
@@ -80,7 +80,7 @@ def saved_at(folder, *steps, keep):
     for step in steps:
         model.optimizer.iterations.assign(step)
         checkpoint.save(model, folder, keep=keep)
-    return [checkpoint.step_of(path) for path in checkpoint.steps(folder)]
+    return [checkpoint.step_of(path) for path in checkpoint.paths(folder)]
 
 
 def damage(folder, *steps):
@@ -112,7 +112,7 @@ def test_an_empty_folder_has_nothing_to_restore(tmp_path):
 
 def test_the_manifest(tmp_path):
     checkpoint.save(trained(0, 1), tmp_path, config(), rollbacks=2)
-    manifest, _ = checkpoint.read(checkpoint.steps(tmp_path)[0])
+    manifest, _ = checkpoint.read(checkpoint.paths(tmp_path)[0])
     assert (manifest["step"], manifest["rollbacks"]) == (1, 2)
     assert manifest["config"]["method"] == "bms_vae_gan"
     assert manifest["versions"]["keras"] == keras.__version__
@@ -140,7 +140,7 @@ def test_the_one_before_is_used_and_the_line_says_so(saved, tmp_path, capsys):
     model, _ = saved
     model.optimizer.iterations.assign(2)
     checkpoint.save(model, tmp_path)
-    newest = checkpoint.steps(tmp_path)[-1]
+    newest = checkpoint.paths(tmp_path)[-1]
     newest.write_bytes(newest.read_bytes()[:-1])
     assert checkpoint.restore(model, tmp_path)["step"] == 1
     (line,) = capsys.readouterr().err.splitlines()

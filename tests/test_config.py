@@ -12,12 +12,14 @@ import pytest
 from test_experiment import config, image_config
 
 from benchmarks.fuzz import fields as fuzz
-from bms_keras import checkpoint, evaluation, experiment, fields, memory, methods, training, version
-from bms_keras.config import FIELDS, SECTIONS, changes, complete, default_config, differences
+from bms_keras import fields, methods
+from bms_keras.backends import versions
 from bms_keras.errors import BadInput
 from bms_keras.fields import Field
 from bms_keras.networks import FAMILIES, fields_of, mlp
-from bms_keras.workdir import Workdir
+from bms_keras.runs import checkpoint, evaluation, experiment, memory, training
+from bms_keras.runs.config import FIELDS, SECTIONS, changes, complete, default_config, differences
+from bms_keras.runs.workdir import Workdir
 
 FIXTURE = pathlib.Path(__file__).parent / "fixtures" / "ring" / "config.json"
 
@@ -295,11 +297,11 @@ def test_versions_come_from_the_modules(tmp_path, monkeypatch):
 
     monkeypatch.setattr(importlib.metadata, "distribution", missing)
     checkpoint.save(experiment.build(config()).model, tmp_path)
-    manifest, _ = checkpoint.read(checkpoint.steps(tmp_path)[0])
+    manifest, _ = checkpoint.read(checkpoint.paths(tmp_path)[0])
     backend = keras.backend.backend()
     module = importlib.import_module(backend)
     assert manifest["versions"] == {"keras": keras.__version__, backend: module.__version__}
-    assert version.versions("bms_keras") == {"bms_keras": version.__version__}
+    assert versions.versions("bms_keras") == {"bms_keras": versions.__version__}
 
 
 def test_metrics_in_training_are_taken_as_on_the_command_line():

@@ -6,10 +6,11 @@ import pytest
 from ml_collections import ConfigDict
 from PIL import Image
 
-from bms_keras import data, experiment, methods, networks
-from bms_keras.config import default_config
+from bms_keras import data, methods, networks
 from bms_keras.errors import BadInput
 from bms_keras.layers import SpectralNormalization
+from bms_keras.runs import experiment
+from bms_keras.runs.config import default_config
 
 
 def config(method="bms_vae_gan", **fields):

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from test_experiment import config, image_config
 
-from bms_keras import experiment, export
+from bms_keras import __version__
 from bms_keras.data.images import quantized
 from bms_keras.errors import BadInput
-from bms_keras.version import __version__
+from bms_keras.export import saved_model
+from bms_keras.runs import experiment
 
 pytest.importorskip("tensorflow")
 TENSORFLOW = keras.backend.backend() == "tensorflow"
@@ -117,7 +118,7 @@ def test_no_sample_and_many(served):
 
 def test_wrong_inputs_get_tensorflows_error(served):
     path = served["bms_vae_gan", "points"].path
-    most = export.most_samples(served["bms_vae_gan", "points"].model)
+    most = saved_model.most_samples(served["bms_vae_gan", "points"].model)
     assert json.loads((path / "metadata.json").read_text())["most_samples"] == most == 2**24
     two = [[0.0, 0.0]] * 2
     shape, kind, missing, negative, no_samples, *too_many = ask(
@@ -187,7 +188,7 @@ def test_the_command_line_shows_what_is_documented(served):
         "score": {"in images": f"DT_FLOAT {pixels}", "out log_ratio": "DT_FLOAT (-1)"},
     }
     for signature in images:
-        assert f"| {signature}" in export.__doc__
+        assert f"| {signature}" in saved_model.__doc__
 
 
 @pytest.mark.skipif(not TENSORFLOW, reason="the specs are TensorFlow's")
@@ -202,7 +203,7 @@ def test_the_command_line_shows_what_is_documented(served):
 )
 def test_only_what_applies_is_there(method, expected):
     built = experiment.build(config(method, batch_size=8))
-    assert list(export.signatures(built.model)) == expected
+    assert list(saved_model.signatures(built.model)) == expected
 
 
 def test_the_command_line_runs_it(served, tmp_path):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from bms_keras import cache
 from bms_keras.errors import BadInput
+from bms_keras.files import cache
 from bms_keras.metrics import fid as module
 from bms_keras.metrics.fid import Moments, fid, frechet_distance, kid, tfgan_frechet_distance
 

@@ -12,9 +12,9 @@ import pytest
 from benchmarks.fuzz import fields as fuzz_fields
 from benchmarks.fuzz import files as fuzz_files
 from benchmarks.fuzz import harness
-from bms_keras import checkpoint, experiment
 from bms_keras.errors import BadInput
-from bms_keras.workdir import Workdir
+from bms_keras.runs import checkpoint, experiment
+from bms_keras.runs.workdir import Workdir
 
 
 def _raise(error):
@@ -82,7 +82,7 @@ def _sound(function):
 
 def test_any_checkpoint_is_restored_or_refused_in_one_line(run, capsys):
     folder, model, config = run
-    (path,) = checkpoint.steps(folder.checkpoints)
+    (path,) = checkpoint.paths(folder.checkpoints)
     content, before = path.read_bytes(), model.get_weights()
     tried = fuzz_files.checkpoints()[::2]
     assert len(tried) > 125
@@ -109,7 +109,7 @@ def test_any_config_is_read_or_refused_in_one_line(run):
 @pytest.mark.parametrize("what", fuzz_files.SPECIAL)
 def test_only_regular_files_are_read(run, what, capsys):
     folder, model, config = run
-    (path,) = checkpoint.steps(folder.checkpoints)
+    (path,) = checkpoint.paths(folder.checkpoints)
     for file, use in (
         (path, lambda: checkpoint.restore(model, folder.checkpoints, config)),
         (folder.config_file, folder.config),

@@ -8,7 +8,8 @@ from test_experiment import image_config
 from test_hybrid import NumpyLosses
 
 import bms_keras
-from bms_keras import experiment, methods
+from bms_keras import methods
+from bms_keras.runs import experiment
 
 GAN = bms_keras.methods.gan.GAN
 NAMES = ("generator", "image_critic")

@@ -113,7 +113,7 @@ def test_training_keeps_samples_weights_and_losses(folder):
 def test_the_loop_is_the_programs_own_training(folder, monkeypatch, method):
     """Five steps of the loop leave the weights that `fit` leaves; later rounding grows."""
     from benchmarks.gpu import loop
-    from bms_keras import experiment
+    from bms_keras.runs import experiment
 
     monkeypatch.setattr(loop, "STEPS", 5)
     row = loop.Row.parse(f"{method}+networks.width=4+batch_size=4+networks.latent_dim=4")

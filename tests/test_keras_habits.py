@@ -286,8 +286,9 @@ def channels_first():
 
 @pytest.mark.usefixtures("channels_first")
 def test_channels_first_is_set_right_by_the_program_and_refused_elsewhere(tmp_path):
-    from bms_keras import experiment, networks
+    from bms_keras import networks
     from bms_keras.metrics.inception import Inception
+    from bms_keras.runs import experiment
     from configs import cifar10
 
     np.savez(

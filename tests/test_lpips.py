@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
-from bms_keras import weights
 from bms_keras.data.images import scaled
 from bms_keras.errors import BadInput
+from bms_keras.metrics import weights
 from bms_keras.metrics.lpips import LPIPS, load, lpips
 
 CHANNELS = {

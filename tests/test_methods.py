@@ -7,9 +7,10 @@ from keras import ops
 from test_experiment import config, image_config
 
 import bms_keras
-from bms_keras import experiment, methods, objectives
+from bms_keras import methods, objectives
 from bms_keras.backends import input_gradient
 from bms_keras.methods.mdgan import mode_density, simplex
+from bms_keras.runs import experiment
 
 RIVALS = [name for name, m in methods.METHODS.items() if m.game is not bms_keras.BMSVAEGAN]
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from test_experiment import config, image_config
 
-from bms_keras import experiment, metrics
+from bms_keras import metrics
 from bms_keras.errors import BadInput
+from bms_keras.runs import experiment
 
 PROTOCOL = metrics.Protocol()
 

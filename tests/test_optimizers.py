@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import bms_keras
-from bms_keras.optimizers import HoldThenDecay
+from bms_keras.game.optimizers import HoldThenDecay
 
 NAMES = ("generator", "image_critic", "latent_critic")
 

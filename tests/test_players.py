@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from test_experiment import config
 
-from bms_keras import experiment
-from bms_keras.config import changes, differences
+from bms_keras.runs import experiment
+from bms_keras.runs.config import changes, differences
 
 
 @pytest.mark.parametrize("method", ["veegan", "dist_gan", "wae_gan"])

@@ -5,7 +5,7 @@ import importlib
 import pytest
 
 from bms_keras import methods
-from bms_keras.config import complete
+from bms_keras.runs.config import complete
 
 # Rates of R and G, of D_I, of D_L; beta_1, beta_2; margins where there are any.
 CIFAR10 = {

@@ -9,7 +9,7 @@ from test_experiment import image_config
 from test_hybrid import NumpyLosses
 from test_objectives import naive_gdpp
 
-from bms_keras import experiment, onnx
+from bms_keras.export import onnx_files
 from bms_keras.methods.bwgan import BWGAN
 from bms_keras.methods.distgan import DistGAN
 from bms_keras.methods.gan import GAN
@@ -17,6 +17,7 @@ from bms_keras.methods.gdpp import GDPPGAN
 from bms_keras.methods.mdgan import MDGAN
 from bms_keras.methods.veegan import VEEGAN
 from bms_keras.networks import mlp
+from bms_keras.runs import experiment
 
 SHARE = 0.3  # between data and samples, where a gradient penalty looks
 
@@ -228,7 +229,7 @@ def test_the_reconstructor_of_veegan_has_unit_variance(play, x, noise, value_and
     assert not log_variance.any()
     parameters = model.recognition.predict(x, verbose=0)
     assert parameters[:, mean.shape[1] :].any()
-    served = onnx.Posterior(model.log_variances)(parameters)[1]
+    served = onnx_files.Posterior(model.log_variances)(parameters)[1]
     assert not ops.convert_to_numpy(served).any()
     *_, kernel, bias = model.recognition.trainable_variables
     _, gradients = value_and_gradients(lambda: model.generator_loss(x)[0], [kernel, bias])

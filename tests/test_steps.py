@@ -6,11 +6,12 @@ import pytest
 from keras import ops
 from test_experiment import config, image_config
 
-from bms_keras import checkpoint, data, training
+from bms_keras import data
 from bms_keras.data import synthetic
 from bms_keras.data.steps import of_step
 from bms_keras.methods.gan import GAN
-from bms_keras.workdir import Workdir
+from bms_keras.runs import checkpoint, training
+from bms_keras.runs.workdir import Workdir
 
 TURNS, RATE = 3, 0.5
 
@@ -115,7 +116,7 @@ def test_a_stopped_run_of_several_batches_a_step_goes_on_to_the_bit(tmp_path, mo
     def contents(name, *stops):
         for stop in stops:
             training.train(config("wgan_gp", steps=stop, **fields), tmp_path / name)
-        _, arrays, *_ = checkpoint.read(checkpoint.steps(Workdir(tmp_path / name).checkpoints)[-1])
+        _, arrays, *_ = checkpoint.read(checkpoint.paths(Workdir(tmp_path / name).checkpoints)[-1])
         return arrays
 
     whole = contents("whole", 10)

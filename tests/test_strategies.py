@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from test_experiment import config, image_config
 
-from bms_keras import checkpoint, methods, strategies, training
-from bms_keras.backends import several
+from bms_keras import distribution, methods
+from bms_keras.distribution import strategies
 from bms_keras.errors import BadInput
-from bms_keras.workdir import Workdir
+from bms_keras.runs import checkpoint, training
+from bms_keras.runs.workdir import Workdir
 
 TESTS = pathlib.Path(__file__).parent
 ON_JAX = keras.backend.backend() == "jax"
@@ -47,9 +48,9 @@ def job(folder, game, name, **more):
 
 
 def start(*jobs, **place):
-    """A process that trains; see together.py."""
+    """A process that trains; see distributed_worker.py."""
     return subprocess.Popen(
-        [sys.executable, TESTS / "together.py", json.dumps({"jobs": jobs, **place})],
+        [sys.executable, TESTS / "distributed_worker.py", json.dumps({"jobs": jobs, **place})],
         env=os.environ | {"PYTHONPATH": f"{TESTS.parent}:{TESTS}"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -101,7 +102,7 @@ def on_one(folder):
 
 
 def newest(folder, name):
-    return checkpoint.steps(Workdir(folder / name).checkpoints)[-1]
+    return checkpoint.paths(Workdir(folder / name).checkpoints)[-1]
 
 
 @pytest.mark.parametrize("game", GAMES)
@@ -152,7 +153,7 @@ def test_processes_die_and_stop_together_and_go_on_to_the_bit(folder, on_two):
     whole = newest(folder, "images").read_bytes()
     assert newest(folder, "killed").read_bytes() == whole
     assert newest(folder, "stopped").read_bytes() == whole
-    steps = [path.name for path in checkpoint.steps(Workdir(folder / "stopped").checkpoints)]
+    steps = [path.name for path in checkpoint.paths(Workdir(folder / "stopped").checkpoints)]
     assert steps[0] == "step_000000005.npz"
     for status, _, errors in ended:  # the last job, whose processes do not share a folder
         assert status == 1
@@ -170,14 +171,14 @@ def test_a_strategy_of_the_other_backend_is_refused():
 
 
 def test_a_batch_that_devices_cannot_share_is_refused(monkeypatch):
-    monkeypatch.setattr(several, "devices", lambda: ["a device"] * 3)
+    monkeypatch.setattr(distribution, "devices", lambda: ["a device"] * 3)
     with pytest.raises(BadInput, match="batch_size must be a multiple of 3, the number of devices"):
         strategies.scope(config(strategy=STRATEGY, batch_size=8), False)
 
 
 @pytest.mark.skipif(ON_JAX, reason="there the stride is taken over the whole batch")
 def test_a_part_of_a_batch_that_the_stride_does_not_divide_is_refused(monkeypatch):
-    monkeypatch.setattr(several, "devices", lambda: ["a device"] * 2)
+    monkeypatch.setattr(distribution, "devices", lambda: ["a device"] * 2)
     fields = {"strategy": "mirrored", "batch_size": 12, "objective.posterior_stride": 4}
     with pytest.raises(BadInput, match=r"multiple of 2, .* times objective.posterior_stride, 4"):
         strategies.scope(config(**fields), False)
@@ -185,10 +186,10 @@ def test_a_part_of_a_batch_that_the_stride_does_not_divide_is_refused(monkeypatc
 
 @pytest.mark.parametrize("method", [name for name, m in methods.METHODS.items() if m.coupled])
 def test_a_loss_that_needs_the_whole_batch_is_refused_where_it_is_split(monkeypatch, method):
-    monkeypatch.setattr(several, "devices", lambda: ["a device"] * 2)
+    monkeypatch.setattr(distribution, "devices", lambda: ["a device"] * 2)
     made = config(method, strategy=STRATEGY, batch_size=8)
     refused = contextlib.nullcontext() if ON_JAX else pytest.raises(BadInput, match="in one piece")
-    monkeypatch.setattr(several, "scope", contextlib.nullcontext)
+    monkeypatch.setattr(distribution, "scope", contextlib.nullcontext)
     with refused:
         strategies.scope(made, methods.get(method).coupled)
 
@@ -197,18 +198,18 @@ def test_a_loss_that_needs_the_whole_batch_is_refused_where_it_is_split(monkeypa
     "flags", [(None, 2, 0), (None, None, 1), ("127.0.0.1:1", 2, None), ("127.0.0.1:1", 2, 2)]
 )
 def test_flags_that_make_no_group_of_processes_are_refused(flags):
-    with pytest.raises(BadInput, match="--coordinator"), several.joined(*flags):
+    with pytest.raises(BadInput, match="--coordinator"), distribution.initialize(*flags):
         pass
 
 
 def test_several_processes_need_a_strategy(monkeypatch):
-    monkeypatch.setattr(several, "is_alone", lambda: False)
+    monkeypatch.setattr(distribution, "is_alone", lambda: False)
     with pytest.raises(BadInput, match="several processes need"):
         strategies.scope(config(), False)
 
 
 def test_what_the_first_process_refuses_ends_the_others(monkeypatch):
-    monkeypatch.setattr(several, "is_first", lambda: False)
-    monkeypatch.setattr(several, "any_process", lambda flag: True)
+    monkeypatch.setattr(distribution, "is_first", lambda: False)
+    monkeypatch.setattr(distribution, "any_process", lambda flag: True)
     with pytest.raises(BadInput, match="the first process"):
-        strategies.by_the_first(contextlib.nullcontext()).__enter__()
+        strategies.on_first_process(contextlib.nullcontext()).__enter__()

@@ -11,10 +11,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboardX import record_writer
 from test_experiment import config, image_config
 
-from bms_keras import BMSVAEGAN, checkpoint, interruption, metrics, objectives, training, weights
+from bms_keras import BMSVAEGAN, metrics, objectives
 from bms_keras.errors import BadInput, NotFinite
-from bms_keras.training import _segments
-from bms_keras.workdir import Workdir
+from bms_keras.metrics import weights
+from bms_keras.runs import checkpoint, signals, training
+from bms_keras.runs.training import _segments
+from bms_keras.runs.workdir import Workdir
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,7 @@ def signal_at(monkeypatch):
 
 def content(workdir):
     """The newest checkpoint, byte for byte, and its step."""
-    path = checkpoint.steps(Workdir(workdir).checkpoints)[-1]
+    path = checkpoint.paths(Workdir(workdir).checkpoints)[-1]
     return path.read_bytes(), int(path.stem[5:])
 
 
@@ -98,7 +100,7 @@ def test_so_does_one_of_images_in_half_precision(tmp_path, signal_at, precision)
 
 def test_the_signals_are_given_back(tmp_path):
     before = signal.getsignal(signal.SIGTERM)
-    with interruption.postponed() as asked:
+    with signals.deferred() as asked:
         assert signal.getsignal(signal.SIGTERM) != before
         os.kill(os.getpid(), signal.SIGTERM)
         assert asked.is_set()
@@ -159,7 +161,7 @@ def test_an_evaluation_that_fails_is_missing_and_training_goes_on(tmp_path, prob
     line = "the metric 'probe' is missing at step 20: Network is unreachable; training goes on"
     assert capsys.readouterr().err.splitlines().count(line) == 1
     assert evaluated(tmp_path / "failed") == ([(40, 3.0)], {"step": 40, "probe": 3.0}, (40, 3.0))
-    read = lambda name: checkpoint.read(checkpoint.steps(Workdir(tmp_path / name).checkpoints)[-1])  # noqa: E731
+    read = lambda name: checkpoint.read(checkpoint.paths(Workdir(tmp_path / name).checkpoints)[-1])  # noqa: E731
     whole, failed = read("whole")[1], read("failed")[1]
     assert all(np.array_equal(whole[name], failed[name]) for name in whole)
 
@@ -300,7 +302,7 @@ def test_what_is_not_finite_is_named_and_not_saved(tmp_path, spoiled):
     with pytest.raises(NotFinite, match=message):
         training.train(short(), tmp_path)
     assert content(tmp_path)[1] == 20
-    with np.load(checkpoint.steps(Workdir(tmp_path).checkpoints)[-1]) as file:
+    with np.load(checkpoint.paths(Workdir(tmp_path).checkpoints)[-1]) as file:
         assert all(np.isfinite(file[name]).all() for name in file.files)
 
 
@@ -315,7 +317,7 @@ def test_a_critics_fault_is_the_critics(tmp_path, spoiled):
 def test_rolling_back_completes_the_run(tmp_path, spoiled, capsys):
     spoiled(BMSVAEGAN, "kl_estimate", 35, seed=0)
     assert training.train(short(on_nan="rollback"), tmp_path)
-    manifest, arrays = checkpoint.read(checkpoint.steps(Workdir(tmp_path).checkpoints)[-1])
+    manifest, arrays = checkpoint.read(checkpoint.paths(Workdir(tmp_path).checkpoints)[-1])
     assert (manifest["step"], manifest["rollbacks"]) == (40, 1)
     assert all(np.isfinite(array).all() for array in arrays.values())
     line = "generator/divergence is not finite at step 35; rolled back to step 20 with new noise"
@@ -351,7 +353,7 @@ def test_a_weight_that_is_not_finite_is_not_saved(tmp_path, hidden_fault):
 
 def test_it_is_rolled_back(tmp_path, hidden_fault, capsys):
     assert training.train(short(on_nan="rollback", ema=0.0), tmp_path)
-    manifest, arrays = checkpoint.read(checkpoint.steps(Workdir(tmp_path).checkpoints)[-1])
+    manifest, arrays = checkpoint.read(checkpoint.paths(Workdir(tmp_path).checkpoints)[-1])
     assert (manifest["step"], manifest["rollbacks"]) == (40, 1)
     assert all(np.isfinite(array).all() for array in arrays.values())
     assert "rolled back to step 20 with new noise" in capsys.readouterr().err

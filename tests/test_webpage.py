@@ -16,10 +16,12 @@ import pytest
 from PIL import Image
 
 import bms_keras
-from bms_keras import data, evaluation, networks, training, webpage
+from bms_keras import data, networks
 from bms_keras.data.images import Images, quantized, scaled
 from bms_keras.errors import BadInput
-from bms_keras.webpage import runtime
+from bms_keras.export import webpage
+from bms_keras.export.webpage import runtime
+from bms_keras.runs import evaluation, training
 from configs import grid
 
 needs_chromium = pytest.mark.skipif(

@@ -14,8 +14,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from bms_keras import cache, weights
 from bms_keras.errors import BadInput
+from bms_keras.files import cache
+from bms_keras.metrics import weights
 
 KERNEL = np.arange(2 * 3 * 4 * 5, dtype="float32").reshape(2, 3, 4, 5)  # as torch has it: OIHW
 BETA = np.float32([0.5, -1.0])

@@ -14,7 +14,7 @@ from test_experiment import config
 from bms_keras import files
 from bms_keras.errors import BadInput
 from bms_keras.files import write_atomically
-from bms_keras.workdir import Workdir
+from bms_keras.runs.workdir import Workdir
 
 
 def claim(workdir, **fields):
@@ -138,7 +138,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
 HOLDER = """
 import sys, time
 from configs import grid
-from bms_keras.workdir import Workdir
+from bms_keras.runs.workdir import Workdir
 with Workdir(sys.argv[1]).claimed(grid.get_config()):
     print("held", flush=True)
     time.sleep(60)

@@ -10,8 +10,8 @@ import json
 import pathlib
 import sys
 
-import bms_keras.evaluation
-import bms_keras.training  # noqa: F401  (the imports that are spared)
+import bms_keras.runs.evaluation
+import bms_keras.runs.training  # noqa: F401  (the imports that are spared)
 from benchmarks.fuzz import harness
 from bms_keras.tables.report import commit, versions
 

@@ -4,7 +4,7 @@
 
 A value comes by the command line of `train.py` or in a `config.json`. The run is tiny; it ends as
 soon as the model is built and the workdir claimed, but for one in forty cases, which trains its two
-steps. The machine is one of 1 GB, as `bms_keras.memory` sees it, so that sizes are refused beyond
+steps. The machine is one of 1 GB, as `runs.memory` sees it, so that sizes are refused beyond
 that. Kinds of values: of the wrong type, out of range, huge, infinite, `None`, texts, tuples that
 are empty, nested or of the wrong length.
 """
@@ -56,8 +56,8 @@ def base(name, method, data):
 
 def targets(data):
     """(config's name, method, field) of all fields: those of methods, of one config each."""
-    from bms_keras.config import SECTIONS, complete
     from bms_keras.fields import flat
+    from bms_keras.runs.config import SECTIONS, complete
 
     found = []
     for name in BASES:
@@ -81,7 +81,7 @@ def with_data(folder):
 
 def prepared(trains):
     """Makes this process one of a machine of 1 GB and, unless it trains, one that stops soon."""
-    from bms_keras import memory, training
+    from bms_keras.runs import memory, training
 
     memory.machine = lambda: 10**9
     training._Run.draw = lambda run: None
@@ -102,10 +102,10 @@ def by_flags(name, method, field, value, data, trains):
 
 def by_file(name, method, field, value, data, trains):
     """A run that goes on from a `config.json` with the field."""
-    from bms_keras import training
-    from bms_keras.config import SECTIONS
     from bms_keras.fields import flat, nested
-    from bms_keras.workdir import Workdir
+    from bms_keras.runs import training
+    from bms_keras.runs.config import SECTIONS
+    from bms_keras.runs.workdir import Workdir
 
     prepared(trains)
     config = nested(flat(base(name, method, data).to_dict(), SECTIONS) | {field: value}, SECTIONS)
@@ -129,7 +129,7 @@ def cases(seed):
 
 
 if __name__ == "__main__":
-    import bms_keras.evaluation
-    import bms_keras.training  # noqa: F401  (the imports that are spared)
+    import bms_keras.runs.evaluation
+    import bms_keras.runs.training  # noqa: F401  (the imports that are spared)
 
     harness.main("fields", cases, __doc__)

@@ -297,7 +297,7 @@ def trained():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="fuzz_run."))
 
     def train():
-        from bms_keras import training
+        from bms_keras.runs import training
 
         training._Run.draw = lambda run: None
         training.train(fields.base("ring", "bms_vae_gan", None), folder / "run")
@@ -311,8 +311,8 @@ def trained():
 
 def evaluated(run, name, spoil):
     """Loads the run with one file spoiled, as `eval.py` does."""
-    from bms_keras import evaluation
-    from bms_keras.workdir import Workdir
+    from bms_keras.runs import evaluation
+    from bms_keras.runs.workdir import Workdir
 
     _copied(run, name, spoil)
     evaluation.load(Workdir("run"), "best" if "best" in name else "newest")
@@ -320,7 +320,7 @@ def evaluated(run, name, spoil):
 
 def resumed(run, name, spoil):
     """Goes on with the run with one file spoiled, as `train.py` does, up to its first step."""
-    from bms_keras import training
+    from bms_keras.runs import training
 
     _copied(run, name, spoil)
     training._Run.fit = lambda run: run.model.optimizer.iterations.assign(run.config.steps)
@@ -368,7 +368,7 @@ def cases(seed):
 
 
 if __name__ == "__main__":
-    import bms_keras.evaluation
-    import bms_keras.training  # noqa: F401  (the imports that are spared)
+    import bms_keras.runs.evaluation
+    import bms_keras.runs.training  # noqa: F401  (the imports that are spared)
 
     harness.main("files", cases, __doc__)

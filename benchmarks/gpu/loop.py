@@ -12,8 +12,8 @@ import pathlib
 import jax
 import numpy as np
 
-from bms_keras import checkpoint, experiment
 from bms_keras.data.steps import of_step
+from bms_keras.runs import checkpoint, experiment
 
 STEPS = 50  # steps a call of the compiled loop
 PRECISIONS = {  # by name: the config's precision, and how JAX multiplies float32

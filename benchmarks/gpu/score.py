@@ -19,8 +19,9 @@ from absl import app, flags
 from ml_collections import ConfigDict
 
 from benchmarks.gpu import sheets
-from bms_keras import experiment, pictures, plots
 from bms_keras.metrics import fid, inception, ivom, prdc
+from bms_keras.monitoring import figures, image_grids
+from bms_keras.runs import experiment
 
 DATA = flags.DEFINE_string("data", None, "An .npz of CIFAR-10.", required=True)
 SAMPLES = flags.DEFINE_string("samples", None, "Folder of what came back.", required=True)
@@ -43,8 +44,8 @@ def main(_):
         if (folder / f"{name}.json").exists()
     } | {"scores": {}}
     if PICTURE.value:
-        panels = {name: pictures.grid(sheets.read(folder, name)[:64], 8) for name in names}
-        pictures.write(pathlib.Path(PICTURE.value), plots.pixels(plots.gallery(panels)))
+        panels = {name: image_grids.grid(sheets.read(folder, name)[:64], 8) for name in names}
+        image_grids.write(pathlib.Path(PICTURE.value), figures.pixels(figures.gallery(panels)))
     network = inception.network(INCEPTION.value)
     with np.load(DATA.value) as file:
         test = file["x_test"][: REAL.value]

@@ -23,8 +23,8 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks.gpu import loop, sheets
-from bms_keras import checkpoint
 from bms_keras.metrics.samples import drawn
+from bms_keras.runs import checkpoint
 
 DATA = flags.DEFINE_string("data", ".", "Folder of the sheets of images.")
 SECONDS = flags.DEFINE_integer("seconds", 500, "The time for all of it.", 1)

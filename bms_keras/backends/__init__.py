@@ -2,13 +2,11 @@
 
 A backend is a mixin, `TakesTurns`, that gives `Game` its `train_step` and `test_step`. Both
 backends run the same losses; they differ only in how gradients are taken and state is kept.
-`several` is the module that spreads a game over several devices: `mirrored` or `parallel`.
 """
 
 import keras
 
 if keras.backend.backend() == "tensorflow":
-    from bms_keras.backends import mirrored as several
     from bms_keras.backends.tensorflow import (
         TakesTurns,
         input_gradient,
@@ -17,7 +15,6 @@ if keras.backend.backend() == "tensorflow":
         value_and_gradient,
     )
 elif keras.backend.backend() == "jax":
-    from bms_keras.backends import parallel as several
     from bms_keras.backends.jax import (
         TakesTurns,
         input_gradient,
@@ -35,7 +32,6 @@ __all__ = [
     "TakesTurns",
     "input_gradient",
     "result_names",
-    "several",
     "standard_normal",
     "value_and_gradient",
 ]

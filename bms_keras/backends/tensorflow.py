@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from bms_keras.backends import mirrored
+from bms_keras import distribution
 
 
 def standard_normal(shape, seed):
@@ -74,7 +74,7 @@ class TakesTurns:
 
     def train_step(self, data):
         x = self.points(data)
-        replicas = mirrored.replicas()
+        replicas = distribution.replicas()
         for player, batch in self.turns(x):
             self.begin_turn(player)
             variables = player.trainable_variables
@@ -86,7 +86,7 @@ class TakesTurns:
             gradients = tape.gradient(scaled_loss, [variable.value for variable in variables])
             # Of the whole batch before the optimizer looks whether they are finite, and before
             # their length is logged; Keras then sums what the replicas hand it.
-            loss, terms, gradients = mirrored.mean_over_replicas((loss, terms, gradients))
+            loss, terms, gradients = distribution.mean_over_replicas((loss, terms, gradients))
             optimizer.apply(_divided(gradients, replicas), variables)
             self.track(player, loss, terms, gradients)
         self.end_step()

@@ -15,8 +15,8 @@ import sys
 
 import numpy as np
 
-from bms_keras import cache
 from bms_keras.errors import BadInput
+from bms_keras.files import cache
 
 HEADER = 128  # bytes before the images in an `.npy`, room enough for any number of them
 

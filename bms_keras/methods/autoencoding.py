@@ -3,9 +3,10 @@
 from keras import ops
 
 from bms_keras import objectives
-from bms_keras.backends import several, standard_normal
+from bms_keras.backends import standard_normal
 from bms_keras.errors import require
 from bms_keras.game import Game, fresh_seed
+from bms_keras.tiling import best_of
 
 
 class Autoencoding(Game):
@@ -36,7 +37,9 @@ class Autoencoding(Game):
         Returns:
             Mean and log-variance of q(z|x), float32 arrays of shape `(n, latent_dim)`.
         """
-        parameters = self.serving("recognition").predict(x, batch_size=batch_size, verbose=0)
+        parameters = self.inference_network("recognition").predict(
+            x, batch_size=batch_size, verbose=0
+        )
         mean, log_variance = self._split(parameters)
         return ops.convert_to_numpy(mean), ops.convert_to_numpy(log_variance)
 
@@ -59,30 +62,8 @@ class Autoencoding(Game):
         require(samples >= 1, "samples", "at least 1", samples)
         noise = standard_normal((samples, n, self.latent_dim), fresh_seed(seed))
         z = objectives.gaussian(*self.encode(x, batch_size), noise)
-        generator = self.serving("generator")
+        generator = self.inference_network("generator")
         z = ops.reshape(z, (-1, self.latent_dim))
         x_i = generator.predict(z, batch_size=batch_size, verbose=0)
         best, _ = best_of(x, ops.reshape(x_i, (samples, *x.shape)), self.norm)
         return ops.convert_to_numpy(best)
-
-
-def best_of(x, x_i, norm):
-    """The closest of T reconstructions of each data point.
-
-    Args:
-        x: Data `(B, ...)`.
-        x_i: Reconstructions `(T, B, ...)`.
-        norm: See `objectives.distance`.
-
-    Returns:
-        The best reconstructions `(B, ...)`, and their distances `(B,)`.
-    """
-    distances = objectives.distance(x, x_i, norm)
-    index = ops.reshape(ops.argmin(distances, axis=0), (1, -1, *[1] * (len(x.shape) - 1)))
-    return ops.take_along_axis(x_i, index, axis=0)[0], ops.min(distances, axis=0)
-
-
-def tiled(function, x):
-    """Applies a function of a batch to `(T, B, ...)`, as one batch of T * B."""
-    outputs = function(several.spread(ops.reshape(x, (-1, *x.shape[2:]))))
-    return several.spread(ops.reshape(outputs, (ops.shape(x)[0], -1, *outputs.shape[1:])), axis=1)

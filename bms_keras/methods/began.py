@@ -5,8 +5,7 @@ from typing import ClassVar
 import keras
 from keras import ops
 
-from bms_keras import fields, objectives
-from bms_keras.backends import several
+from bms_keras import distribution, fields, objectives
 from bms_keras.game import Game, Player
 
 
@@ -50,7 +49,7 @@ class BEGAN(Game):
         fake_x = ops.stop_gradient(self.generated(x))
         real, fake = self.error(x), self.error(fake_x)
         loss = real - self.k * fake
-        balance = several.mean_over_replicas(ops.stop_gradient(self.gamma * real - fake))
+        balance = distribution.mean_over_replicas(ops.stop_gradient(self.gamma * real - fake))
         self.k.assign(ops.clip(self.k + self.lambda_k * balance, 0.0, 1.0))
         return loss, {"real": real, "fake": fake, "k": self.k + 0, "M": real + ops.abs(balance)}
 

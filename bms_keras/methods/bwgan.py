@@ -45,7 +45,7 @@ class BWGAN(Adversarial):
 
     def image_critic_loss(self, x):
         generated = ops.stop_gradient(self.generated(x))
-        real, fake = self.log_ratio(x), self.log_ratio(generated)
+        real, fake = self.critic_score(x), self.critic_score(generated)
         weight = ops.mean(objectives.sobolev_norm(x, self.sobolev))  # lambda
         scale = ops.mean(objectives.sobolev_norm(x, -self.sobolev))  # gamma
         slope = objectives.sobolev_norm(self.slope(x, generated), -self.sobolev)
@@ -56,7 +56,7 @@ class BWGAN(Adversarial):
 
     def generator_loss(self, x):
         scale = ops.mean(objectives.sobolev_norm(x, -self.sobolev))
-        return -ops.mean(self.log_ratio(self.generated(x))) / scale, {}
+        return -ops.mean(self.critic_score(self.generated(x))) / scale, {}
 
     def get_config(self):
         return {**super().get_config(), "sobolev": self.sobolev}

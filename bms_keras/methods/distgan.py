@@ -14,11 +14,11 @@ from bms_keras import fields, objectives
 from bms_keras.errors import require
 from bms_keras.game import Player
 from bms_keras.methods.autoencoding import Autoencoding
-from bms_keras.methods.gan import Judged
+from bms_keras.methods.gan import StandardCriticLoss
 
 
 @keras.saving.register_keras_serializable("bms_keras")
-class DistGAN(Autoencoding, Judged):
+class DistGAN(Autoencoding, StandardCriticLoss):
     """An autoencoder and a GAN that share G, with two distance constraints.
 
     With Phi(x) the features of D_I and D(x) in (0, 1) its score:
@@ -52,11 +52,11 @@ class DistGAN(Autoencoding, Judged):
         lambda_r: Weight of the latent-data distance.
         reconstruction_weight: Share of the reconstructions among what counts as real.
         critic_loss: "hinge" or "cross_entropy"; "hinge" with distances of features only.
-        gradient_penalty: See `Judged`.
+        gradient_penalty: See `StandardCriticLoss`.
         distances: "features" or "data", see above.
         steps: Steps of the whole training, by which the share of the reconstructions falls; `None`
             if it is not to.
-        **kwargs: See `Judged`.
+        **kwargs: See `StandardCriticLoss`.
     """
 
     # R puts out points, which `encode` returns as posteriors of (nearly) no variance.
@@ -137,17 +137,17 @@ class DistGAN(Autoencoding, Judged):
         """Eq. 5, with the weights of the authors' code."""
         generated = ops.stop_gradient(self.generated(x))
         reconstructed = ops.stop_gradient(self.decode(self.code(x)))
-        real, fake = self.log_ratio(x), self.log_ratio(generated)
+        real, fake = self.critic_score(x), self.critic_score(generated)
         share = self.reconstruction_share()
-        loss = (1 - share) * self.judgement(real, fake)
-        loss = loss + share * self.judgement(self.log_ratio(reconstructed), fake)
+        loss = (1 - share) * self.critic_loss_of(real, fake)
+        loss = loss + share * self.critic_loss_of(self.critic_score(reconstructed), fake)
         penalty, terms = self.penalty(x, generated)
         loss = loss - penalty if self.critic_loss == "hinge" else loss + penalty
         return loss, {"real": ops.mean(real), "fake": ops.mean(fake), **terms}
 
     def generator_loss(self, x):
         """Eq. 9."""
-        real, fake = self.log_ratio(x), self.log_ratio(self.generated(x))
+        real, fake = self.critic_score(x), self.critic_score(self.generated(x))
         return ops.abs(ops.mean(ops.sigmoid(real)) - ops.mean(ops.sigmoid(fake))), {}
 
     # The pieces that the losses are made of.
@@ -166,10 +166,10 @@ class DistGAN(Autoencoding, Judged):
             return self.reconstruction_weight
         return self.reconstruction_weight * ops.clip(3 - 4 * self.step / self.steps, 0.0, 1.0)
 
-    def judgement(self, real, fake):
+    def critic_loss_of(self, real, fake):
         if self.critic_loss == "hinge":
             real, fake = ops.sigmoid(real), ops.sigmoid(fake)
-        return super().judgement(real, fake)
+        return super().critic_loss_of(real, fake)
 
     def slope(self, x, generated):
         slope = super().slope(x, generated)

@@ -5,8 +5,8 @@ from typing import ClassVar
 import keras
 from keras import ops
 
-from bms_keras import fields, objectives
-from bms_keras.backends import input_gradient, several
+from bms_keras import distribution, fields, objectives
+from bms_keras.backends import input_gradient
 from bms_keras.game import Game, Player
 
 
@@ -39,22 +39,24 @@ class Adversarial(Game):
         player = Player("image_critic", (self.image_critic,), self.image_critic_loss)
         return [player] * self.critic_turns
 
-    def log_ratio(self, x):
+    def critic_score(self, x):
         """log D_I of a batch, `(B,)`."""
         return objectives.log_ratio(self.image_critic(x, training=True))
 
     def slope(self, x, generated):
         """The gradient of log D_I at random points between data and samples, like `x`."""
         draw = lambda shape: keras.random.uniform(shape, seed=self.seed_generator)  # noqa: E731
-        share = several.batch_noise(draw, (ops.shape(x)[0], *[1] * len(self.data_shape)), axis=0)
+        share = distribution.batch_noise(
+            draw, (ops.shape(x)[0], *[1] * len(self.data_shape)), axis=0
+        )
         x = ops.cast(x, "float32")
-        return input_gradient(self.log_ratio, x + share * (ops.cast(generated, "float32") - x))
+        return input_gradient(self.critic_score, x + share * (ops.cast(generated, "float32") - x))
 
     def get_config(self):
         return {**super().get_config(), "critic_turns": self.critic_turns}
 
 
-class Judged(Adversarial):
+class StandardCriticLoss(Adversarial):
     """A game whose image critic is trained by one of the field's three common losses.
 
     Args:
@@ -90,15 +92,15 @@ class Judged(Adversarial):
     def image_critic_loss(self, x):
         """Algorithm 1, line 4: high on data, low on samples of the prior."""
         generated = ops.stop_gradient(self.generated(x))
-        real, fake = self.log_ratio(x), self.log_ratio(generated)
+        real, fake = self.critic_score(x), self.critic_score(generated)
         loss, terms = self.penalty(x, generated)
-        return loss + self.judgement(real, fake), {
+        return loss + self.critic_loss_of(real, fake), {
             "real": ops.mean(real),
             "fake": ops.mean(fake),
             **terms,
         }
 
-    def judgement(self, real, fake):
+    def critic_loss_of(self, real, fake):
         """The critic's loss from log D_I of data and of samples."""
         return objectives.CRITIC_LOSSES[self.critic_loss](real, fake, self.margins)
 
@@ -119,7 +121,7 @@ class Judged(Adversarial):
 
 
 @keras.saving.register_keras_serializable("bms_keras")
-class GAN(Judged):
+class GAN(StandardCriticLoss):
     """A generator against an image critic.
 
     SN-GAN (Miyato et al. 2018) with the hinge and a spectrally normalised critic; DCGAN (Radford et
@@ -129,7 +131,7 @@ class GAN(Judged):
     Args:
         generator: G, from `(batch, latent_dim)` to data.
         image_critic: log D_I, from data to `(batch, 1)`.
-        critic_loss, margins, gradient_penalty, critic_turns: See `Judged`.
+        critic_loss, margins, gradient_penalty, critic_turns: See `StandardCriticLoss`.
         ema, seed: See `Game`.
 
     Example:
@@ -143,4 +145,4 @@ class GAN(Judged):
         super().__init__({"generator": generator, "image_critic": image_critic}, **kwargs)
 
     def generator_loss(self, x):
-        return self.adversarial_loss(self.log_ratio(self.generated(x))), {}
+        return self.adversarial_loss(self.critic_score(self.generated(x))), {}

@@ -44,7 +44,7 @@ class GDPPGAN(GAN):
 
     def generator_loss(self, x):
         generated = self.generated(x)
-        adversarial = self.adversarial_loss(self.log_ratio(generated))
+        adversarial = self.adversarial_loss(self.critic_score(generated))
         features = [self.features(part, training=True) for part in (x, generated)]
         diversity = objectives.gdpp(*(ops.reshape(f, (ops.shape(f)[0], -1)) for f in features))
         return adversarial + self.diversity_weight * diversity, {"diversity": diversity}

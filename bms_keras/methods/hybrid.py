@@ -8,12 +8,13 @@ from keras import ops
 from bms_keras import fields, objectives
 from bms_keras.errors import one_of, require
 from bms_keras.game import Player
-from bms_keras.methods.autoencoding import Autoencoding, tiled
-from bms_keras.methods.gan import Judged
+from bms_keras.methods.autoencoding import Autoencoding
+from bms_keras.methods.gan import StandardCriticLoss
+from bms_keras.tiling import pick, tiled
 
 
 @keras.saving.register_keras_serializable("bms_keras")
-class BMSVAEGAN(Autoencoding, Judged):
+class BMSVAEGAN(Autoencoding, StandardCriticLoss):
     """The Best-of-Many-Samples VAE-GAN (eq. 7, algorithm 1).
 
     For each x, z_1..z_T are drawn from q(z|x) and x_i = G(z_i). R and G together maximise
@@ -60,7 +61,8 @@ class BMSVAEGAN(Autoencoding, Judged):
         norm: 1 or 2, the n of |x - x_i|_n.
         prior: "critic" for the latent critic's KL, "mmd" for WAE's kernel estimate.
         mmd_scales: The s of MMD's kernels; see `objectives.mmd`. For `prior="mmd"` only.
-        critic_loss, margins, gradient_penalty, critic_turns: What D_I minimises; see `Judged`.
+        critic_loss, margins, gradient_penalty, critic_turns: What D_I minimises; see
+            `StandardCriticLoss`.
         ema, seed: See `Game`.
 
     Raises:
@@ -175,8 +177,8 @@ class BMSVAEGAN(Autoencoding, Judged):
         terms = {"reconstruction": best, "divergence": divergence}
         if self.image_critic is not None:
             x_i = x_i if z_worst is z_best else tiled(self.decode, z_worst)
-            least_realistic = ops.mean(ops.min(tiled(self.log_ratio, x_i), axis=0))
-            prior = ops.mean(self.log_ratio(self.generated(batch)))
+            least_realistic = ops.mean(ops.min(tiled(self.critic_score, x_i), axis=0))
+            prior = ops.mean(self.critic_score(self.generated(batch)))
             loss = loss - self.alpha * least_realistic - self.prior_weight * prior
             terms |= {"least_realistic": least_realistic, "prior": prior}
         return loss, terms
@@ -187,7 +189,7 @@ class BMSVAEGAN(Autoencoding, Judged):
         if not self.critic_sees_posterior:
             return loss, terms
         x_i = tiled(self.decode, self.posterior(x, samples=1))
-        reconstructed = self.log_ratio(ops.stop_gradient(x_i)[0])
+        reconstructed = self.critic_score(ops.stop_gradient(x_i)[0])
         loss = loss + objectives.GENERATED_TERMS[self.critic_loss](reconstructed, self.margins)
         return loss, terms | {"reconstructed": ops.mean(reconstructed)}
 
@@ -215,7 +217,7 @@ class BMSVAEGAN(Autoencoding, Judged):
             x_i = tiled(self.decode, ops.stop_gradient(z))
             best = pick(z, ops.argmin(objectives.distance(x, x_i, self.norm), axis=0))
             if self.image_critic is not None:
-                worst = pick(z, ops.argmin(tiled(self.log_ratio, x_i), axis=0))
+                worst = pick(z, ops.argmin(tiled(self.critic_score, x_i), axis=0))
         if not self.critic_to_recognition:
             worst = ops.stop_gradient(worst)
         return best, worst
@@ -238,8 +240,3 @@ class BMSVAEGAN(Autoencoding, Judged):
         )
         own = {name: getattr(self, name) for name in names.split()}
         return {**super().get_config(), **own, "prior": self.prior_term}
-
-
-def pick(z, index):
-    """z_i of each data point, `(1, B, latent_dim)`, for z `(T, B, latent_dim)` and i `(B,)`."""
-    return ops.take_along_axis(z, index[None, :, None], axis=0)

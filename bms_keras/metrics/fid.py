@@ -14,8 +14,8 @@ import numpy as np
 import scipy.linalg
 from threadpoolctl import threadpool_limits
 
-from bms_keras import cache
 from bms_keras.errors import BadInput
+from bms_keras.files import cache
 from bms_keras.metrics import inception
 from bms_keras.metrics.samples import drawn
 

@@ -11,9 +11,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from bms_keras import weights
 from bms_keras.errors import BadInput
 from bms_keras.layers import require_channels_last
+from bms_keras.metrics import weights
 
 SIZE, FEATURES = 299, 2048  # height and width of the networks' input; numbers they return
 EPSILON = 1e-3  # of its batch normalisation, which has no gamma
@@ -40,7 +40,7 @@ class Inception:
     it computes is float32 under any dtype policy.
 
     Args:
-        arrays: Dictionary of weights, as `bms_keras.weights.load("inception")` returns it.
+        arrays: Dictionary of weights, as `bms_keras.metrics.weights.load("inception")` returns it.
 
     Attributes:
         name: Names the network in the keys of metrics.

@@ -113,7 +113,7 @@ def inference_by_optimization(
         ValueError: If the images do not have G's shape, or if a number is below 1.
         BadInput: If what G makes is not finite.
     """
-    generator = model.serving("generator")
+    generator = model.inference_network("generator")
     images = np.asarray(images, "float32")
     if images.shape[1:] != tuple(generator.output_shape[1:]) or not len(images):
         raise ValueError(

@@ -7,10 +7,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from bms_keras import weights
 from bms_keras.data.images import scaled
 from bms_keras.errors import BadInput, lookup
 from bms_keras.layers import require_channels_last
+from bms_keras.metrics import weights
 from bms_keras.metrics.samples import drawn
 
 SMALLEST = 32  # of an image's sides: AlexNet has nothing left of much smaller ones
@@ -130,7 +130,7 @@ class LPIPS:
     layers (https://arxiv.org/abs/1801.03924). What it computes is float32 under any dtype policy.
 
     Args:
-        arrays: Dictionary of weights, as `bms_keras.weights.load("lpips_alexnet")` returns it.
+        arrays: Dictionary of weights, as `weights.load("lpips_alexnet")` returns it.
         name: "alexnet" or "vgg16".
 
     Raises:
@@ -138,7 +138,7 @@ class LPIPS:
 
     Example:
 
-        distances = LPIPS(bms_keras.weights.load("lpips_alexnet")).distance(a, b)
+        distances = LPIPS(bms_keras.metrics.weights.load("lpips_alexnet")).distance(a, b)
     """
 
     def __init__(self, arrays, name="alexnet"):

@@ -5,8 +5,7 @@ import functools
 import keras
 from keras import initializers, layers
 
-from bms_keras import fields
-from bms_keras.backends import several
+from bms_keras import distribution, fields
 from bms_keras.errors import BadInput
 from bms_keras.fields import Field
 from bms_keras.layers import Gain, SpectralNormalization
@@ -166,7 +165,7 @@ def perceptron(
 
 def batch_normalization():
     """By the statistics of the whole batch, over however many replicas it is spread."""
-    kwargs = {"synchronized": True} if several.replicas() > 1 else {}
+    kwargs = {"synchronized": True} if distribution.replicas() > 1 else {}
     return layers.BatchNormalization(**kwargs)
 
 

@@ -21,7 +21,8 @@ import sys
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 try:
-    from bms_keras import cli, files, metrics
+    from bms_keras import files, metrics
+    from bms_keras.runs import cli
     from bms_keras.tables import registry, report, runs
 except ImportError as error:
     sys.exit(f"tables: {error}")

@@ -8,8 +8,10 @@ import subprocess
 import keras
 import numpy as np
 
-from bms_keras import evaluation, pictures, version
-from bms_keras.workdir import Workdir
+from bms_keras.backends import versions as modules
+from bms_keras.monitoring import image_grids
+from bms_keras.runs import evaluation
+from bms_keras.runs.workdir import Workdir
 
 COLUMNS = {  # by what a number's name begins with
     "modes": "modes",
@@ -113,11 +115,11 @@ def draw(runs, names, folder, prefix):
         models[title], data = built.model, built.data
     # The first model decides whether latents are drawn.
     models = dict(sorted(models.items(), key=lambda item: "recognition" not in item[1].networks))
-    drawn, _ = pictures.of_comparison(models, data, names)
+    drawn, _ = image_grids.of_comparison(models, data, names)
     paths = []
     for name in {"table2", "table3", "comparison", "closest"} & set(drawn):
         path = pathlib.Path(folder) / f"{prefix}_{name}.png"
-        pictures.write(path, drawn[name])
+        image_grids.write(path, drawn[name])
         paths.append(path)
     return sorted(paths)
 
@@ -135,7 +137,7 @@ def commit():
 
 def versions():
     """Versions by name."""
-    found = version.versions("bms_keras", "keras", keras.backend.backend(), "numpy")
+    found = modules.versions("bms_keras", "keras", keras.backend.backend(), "numpy")
     return {"python": platform.python_version(), **found}
 
 

@@ -18,9 +18,10 @@ import subprocess
 import sys
 import threading
 
-from bms_keras import evaluation, files, methods, metrics, training, workdir
-from bms_keras.config import complete, differences
+from bms_keras import files, methods, metrics
 from bms_keras.errors import BadInput, warn
+from bms_keras.runs import evaluation, training, workdir
+from bms_keras.runs.config import as_read, complete, differences
 
 ONE_THREAD = {  # threads that wait for each other cost more than they bring
     "OMP_NUM_THREADS": "1",
@@ -71,7 +72,7 @@ class Job:
         folder, config = workdir.Workdir(self.folder), self.full_config()
         if not folder.config_file.exists():
             return None
-        there, here = folder.config().to_dict(), workdir.as_read(config)
+        there, here = folder.config().to_dict(), as_read(config)
         if differences(there, here) or any(
             there[part] != here[part] for part in ("data", "protocol")
         ):

@@ -1,0 +1,14 @@
+"""The versions of what the program runs with."""
+
+import importlib
+
+
+def versions(*modules):
+    """The versions of modules, as they say themselves: a wheel may bear another name.
+
+    Example:
+
+    >>> versions("keras", "numpy")
+    {'keras': '3.15.1', 'numpy': '2.4.4'}
+    """
+    return {name: importlib.import_module(name).__version__ for name in modules}

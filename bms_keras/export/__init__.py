@@ -1,0 +1,1 @@
+"""What others can use without this package: SavedModels, ONNX files, a web page."""

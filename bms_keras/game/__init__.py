@@ -1,0 +1,284 @@
+"""A game: networks that players train in turns, as one `keras.Model`."""
+
+import dataclasses
+import os
+from collections.abc import Callable
+from typing import ClassVar
+
+import keras
+import numpy as np
+
+from bms_keras import distribution
+from bms_keras.backends import TakesTurns, standard_normal
+from bms_keras.game.fitting import GRADIENT_NORM, Fits
+from bms_keras.game.saving import Saves
+from bms_keras.layers import SpectralNormalization
+from bms_keras.networks.adopted import functional
+
+AVERAGED = ("recognition", "generator")  # the networks that `ema` applies to
+
+
+@dataclasses.dataclass(frozen=True)
+class Player:
+    """The networks that one optimizer trains together, and their loss.
+
+    Args:
+        name: Names the player's optimizer and its logs.
+        networks: The networks whose variables this player, and no other, moves.
+        loss: Function of a batch of data that returns a scalar to minimise and a dictionary of
+            named scalars to log. It may call any network and has no side effects but those of
+            layers (seeds, batch statistics).
+    """
+
+    name: str
+    networks: tuple[keras.Model, ...]
+    loss: Callable
+
+    @property
+    def trainable_variables(self):
+        return [v for network in self.networks for v in network.trainable_variables]
+
+
+class Game(TakesTurns, Fits, Saves, keras.Model):
+    """A `keras.Model` whose `train_step` lets players take turns.
+
+    A method derives from this class, hands its networks to the constructor and says in
+    `players()` who plays, in which order, for which loss. Gradients, optimizers, logs, moving
+    averages, saving and sampling are the game's business, on every backend.
+
+    Args:
+        networks: Dictionary of Keras models by name, each built or called once; `None` values are
+            left out. There is
+            always a "generator", from latents of shape `(batch, latent_dim)` to data; a
+            "recognition" network, if any, goes from data to `(batch, 2 * latent_dim)`: the mean
+            and the log-variance of q(z|x), side by side.
+        ema: Momentum in [0, 1) of moving averages of the generator's and the recognition
+            network's weights, which `sample`, `encode` and `reconstruct` then use. 0 for none.
+        seed: Integer seed of the noise drawn in training.
+
+    Raises:
+        ValueError: If the shape of a network's input is not known, if the networks do not fit
+            together, or if `ema` is out of range.
+    """
+
+    def __init__(self, networks, ema=0.0, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        if not 0 <= ema < 1:
+            raise ValueError(f"ema must be in [0, 1), with 0 for none. Received: ema={ema}")
+        self.networks = {
+            name: functional(network, name)
+            for name, network in networks.items()
+            if network is not None
+        }
+        for name in networks:
+            setattr(self, name, self.networks.get(name))
+        self._check_shapes()
+        self.ema = ema
+        self.averages = {
+            name: _frozen_copy(self.networks[name])
+            for name in AVERAGED
+            if ema and name in self.networks
+        }
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.trackers = {}
+        self.built = True
+        for _ in range(10):  # so that sigma is right from the first step on
+            self._power_iteration(self.networks.values())
+
+    def _check_shapes(self):
+        """Refuses networks that do not fit together."""
+        latent, data = self.generator.input_shape[1:], self.data_shape
+        expected = {  # by network: shape of the input, of the output
+            "recognition": (data, (2 * self.latent_dim,)),
+            "image_critic": (data, None),
+            "latent_critic": (latent, (1,)),
+            "autoencoder": (data, data),
+        }
+        for name, shapes in expected.items():
+            if name not in self.networks:
+                continue
+            network = self.networks[name]
+            found = tuple(network.input_shape[1:]), tuple(network.output_shape[1:])
+            for side, shape, right in zip(("input", "output"), found, shapes, strict=True):
+                if right is not None and not _fits(shape, tuple(right)):
+                    raise ValueError(
+                        f"the {side} of the network {name!r} must have the shape {tuple(right)}, "
+                        f"as G goes from {tuple(latent)} to {data}. Received: {shape}"
+                    )
+
+    # What a method says.
+
+    RULES: ClassVar = {}  # of arguments that a config may set: see `bms_keras.fields`, and a line
+
+    @classmethod
+    def rules(cls):
+        """`RULES` of the class and of those that it derives from."""
+        found = {}
+        for each in reversed(cls.__mro__):
+            found |= vars(each).get("RULES", {})
+        return found
+
+    def require(self, **arguments):
+        """Refuses arguments that do not fit their rules.
+
+        Raises:
+            ValueError: Naming the argument, what was received and what would be right.
+        """
+        for name, value in arguments.items():
+            value = value.item() if isinstance(value, np.generic) else value
+            if expected := self.rules()[name][0](value):
+                raise ValueError(f"{name} must be {expected}. Received: {name}={value!r}")
+
+    def players(self):
+        """The players in the order of their turns in a step.
+
+        One may be listed several times; each of its turns then takes a batch of its own.
+        """
+        raise NotImplementedError
+
+    # Training.
+
+    @property
+    def metrics(self):
+        return [*self.trackers.values(), self.first_nonfinite] if self.trackers else []
+
+    def track(self, player, loss, terms, gradients=None):
+        """Logs a turn; "loss" sums the players' losses, for callbacks that watch that name."""
+        self.trackers["loss"].update_state(loss * len(list(self.players())))
+        values = {**terms, "loss": loss}
+        if gradients is not None:
+            values[GRADIENT_NORM] = self.optimizer.gradient_norm(player.name, gradients)
+        values = {f"{player.name}/{name}": value for name, value in values.items()}
+        for name, value in values.items():
+            self.trackers[name].update_state(value)
+        self.first_nonfinite.update_state(values, self.optimizer.iterations)
+
+    def evaluated(self):
+        """The logs of `evaluate`, which takes no gradients."""
+        logs = self.get_metrics_result()
+        return {name: value for name, value in logs.items() if not name.endswith(GRADIENT_NORM)}
+
+    def begin_turn(self, player):
+        """One power iteration for each spectrally normalised layer that the player trains."""
+        self._power_iteration(player.networks)
+
+    def _power_iteration(self, networks):
+        for network in networks:
+            for layer in network._flatten_layers():
+                if isinstance(layer, SpectralNormalization):
+                    layer.power_iteration()
+
+    def end_step(self):
+        """Counts the step and moves the averages."""
+        self.optimizer.iterations.assign_add(1)
+        for name, average in self.averages.items():
+            for mean, weight in zip(average.weights, self.networks[name].weights, strict=True):
+                mean.assign(self.ema * mean + (1 - self.ema) * weight)
+
+    def reseed(self, seed):
+        """Starts the noise of training anew, from an integer seed."""
+        self.seed_generator.state.assign(keras.random.SeedGenerator(seed).state)
+
+    # Using the model.
+
+    @property
+    def latent_dim(self):
+        return self.generator.input_shape[-1]
+
+    @property
+    def data_shape(self):
+        return tuple(self.generator.output_shape[1:])
+
+    def prior(self, *shape):
+        """Samples of p(z) = N(0, I) for training, of shape `(*shape, latent_dim)`.
+
+        The last axis of `shape` counts the data points.
+        """
+        draw = lambda shape: standard_normal(shape, self.seed_generator)  # noqa: E731
+        return distribution.batch_noise(draw, (*shape, self.latent_dim), axis=len(shape) - 1)
+
+    def decode(self, z):
+        """G(z) in training."""
+        return self.generator(z, training=True)
+
+    def generated(self, x):
+        """As many samples G(z), z ~ p(z), as there are data points in `x`."""
+        return self.decode(self.prior(keras.ops.shape(x)[0]))
+
+    def inference_network(self, name):
+        """The network to use outside training: its moving average where there is one."""
+        return self.averages.get(name) or self.networks[name]
+
+    def call(self, inputs):
+        """G(z): data of shape `(batch, *data_shape)` for latents of shape `(batch, latent_dim)`."""
+        return self.inference_network("generator")(inputs, training=False)
+
+    def sample(self, n, seed=None, batch_size=500):
+        """Draws `n` samples of the generator.
+
+        Args:
+            n: Number of samples.
+            seed: Integer; the same seed gives the same samples, on both backends and from an
+                exported SavedModel. `None` for fresh ones.
+            batch_size: How many to draw at a time, which bounds the memory.
+
+        Returns:
+            float32 array of shape `(n, *data_shape)`.
+
+        Raises:
+            ValueError: If `n` is negative.
+        """
+        if not isinstance(n, (int, np.integer)) or n < 0:
+            raise ValueError(f"n must be an integer of at least 0. Received: n={n!r}")
+        if n == 0:
+            return np.zeros((0, *self.data_shape), "float32")
+        z = standard_normal((n, self.latent_dim), fresh_seed(seed))
+        return self.inference_network("generator").predict(z, batch_size=batch_size, verbose=0)
+
+    def summary(self, line_length=None, positions=None, print_fn=None, **kwargs):
+        """Prints the layers of each network, and which players train it.
+
+        Args:
+            line_length, positions, **kwargs: As in `keras.Model.summary`, for each network.
+            print_fn: Function of a string that is called instead of `print`.
+
+        Example:
+
+        >>> model.summary()
+        recognition, trained by the player 'generator'
+        Model: "recognition"
+        ...
+        """
+        say = print if print_fn is None else print_fn
+        for name, network in self.networks.items():
+            players = [repr(each.name) for each in self.players() if network in each.networks]
+            say(f"{name}, trained by the player {' and '.join(dict.fromkeys(players))}")
+            network.summary(line_length, positions, print_fn, **kwargs)
+        counts = [network.count_params() for network in self.networks.values()]
+        averages = f"; moving averages of {' and '.join(self.averages)}" if self.averages else ""
+        say(f"{sum(counts):,} parameters in {len(counts)} networks{averages}")
+
+
+def _fits(shape, right):
+    """Whether a shape is the right one, where it is known."""
+    pairs = zip(shape, right, strict=False)
+    return len(shape) == len(right) and all(side in (None, known) for side, known in pairs)
+
+
+def fresh_seed(seed):
+    """The seed, or one that the operating system draws."""
+    return int.from_bytes(os.urandom(3)) if seed is None else int(seed)
+
+
+def _frozen_copy(network):
+    try:
+        copy = keras.models.clone_model(network)
+    except NotImplementedError as error:
+        raise ValueError(
+            "moving averages (ema) need networks that can be copied: give the layer or model "
+            f"get_config and from_config. Received: {network.name} ({error})"
+        ) from None
+    copy.set_weights(network.get_weights())
+    copy.trainable = False
+    return copy

@@ -1,0 +1,1 @@
+"""What shows how a run goes: TensorBoard, numbers worth watching, pictures, figures."""

@@ -1,0 +1,162 @@
+"""Numbers of a model in training that are worth watching, by the tag that they have in TensorBoard.
+
+To look at a model changes nothing in it: no seed generator moves, no batch statistic, no `u`.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from bms_keras import objectives
+from bms_keras.backends import standard_normal
+from bms_keras.data.images import quantized
+from bms_keras.layers import SpectralNormalization
+
+
+def learning_rates(model):
+    """The rate of each player's next turn, by its schedule where it has one.
+
+    Args:
+        model: A compiled `Game`.
+
+    Returns:
+        Dictionary from "learning_rate/PLAYER" to a float; where a `LossScaleOptimizer` plays, also
+        from "loss_scale/PLAYER".
+
+    Example:
+
+    >>> learning_rates(model)
+    {'learning_rate/generator': 0.0002, 'learning_rate/image_critic': 0.0002, ...}
+    """
+    rates = {}
+    for player, optimizer in model.optimizer.by_player.items():
+        rates[f"learning_rate/{player}"] = _number(optimizer.learning_rate)
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            rates[f"loss_scale/{player}"] = _number(optimizer.dynamic_scale)
+    return rates
+
+
+def sigmas(model):
+    """The largest singular value of each spectrally normalised kernel, as the layer estimates it.
+
+    Args:
+        model: A `Game`.
+
+    Returns:
+        Dictionary from "sigma/NETWORK/NUMBER_LAYER" to a float; the number counts the normalised
+        layers of a network from its input, since Keras's own names depend on what else was built.
+
+    Example:
+
+    >>> sigmas(model)
+    {'sigma/image_critic/1_dense': 1.02, 'sigma/image_critic/2_dense': 1.37}
+    """
+    found = {}
+    for name, network in model.networks.items():
+        layers = [each for each in network._flatten_layers() if type(each) is SpectralNormalization]
+        for number, layer in enumerate(layers, 1):
+            kind = type(layer.layer).__name__.lower()
+            found[f"sigma/{name}/{number}_{kind}"] = _number(layer.sigma())
+    return found
+
+
+def samples_of(model, x, seed=0, batch_size=500):
+    """The T samples of each data point, x_i = G(z_i) with z_i ~ q(z|x).
+
+    Args:
+        model: A `Game` with a recognition network.
+        x: Data `(n, *data_shape)`.
+        seed: Integer; the same seed gives the same samples.
+        batch_size: How many to decode at a time, which bounds the memory.
+
+    Returns:
+        float32 array `(T, n, *data_shape)`.
+    """
+    noise = standard_normal((model.samples, len(x), model.latent_dim), seed)
+    z = objectives.gaussian(*model.encode(x, batch_size), noise)
+    z = ops.reshape(z, (-1, model.latent_dim))
+    x_i = model.inference_network("generator").predict(z, batch_size=batch_size, verbose=0)
+    return x_i.reshape(model.samples, *x.shape)
+
+
+def selection(model, x, seed=0):
+    """What D_I says of data and of samples, and which of the T samples eq. 7 picks.
+
+    The T samples of a data point are alike in law, so each is picked with a share of 1/T, give or
+    take sqrt((1 - 1/T) / T n); anything else is a fault.
+
+    Args:
+        model: A `Game`.
+        x: Data `(n, *data_shape)`, held out.
+        seed: Integer seed of the samples.
+
+    Returns:
+        Two dictionaries, which hold what the method has. From "log_D/real", "log_D/posterior"
+        (mean over all T samples) and "log_D/prior" to floats. And, for T above 1, from
+        "selected/best" (reconstruction) and "selected/least_realistic" to shares `(T,)`.
+
+    Example:
+
+    >>> scores, shares = selection(model, data.points(200))
+    >>> shares["selected/best"].sum()
+    1.0
+    """
+    critic = _log_ratio(model)
+    scores, shares = {}, {}
+    if critic:
+        scores["log_D/real"] = critic(x).mean()
+        scores["log_D/prior"] = critic(model.sample(len(x), seed)).mean()
+    if "recognition" in model.networks and (critic or model.samples > 1):
+        x_i = samples_of(model, x, seed)
+        closest = objectives.distance(x, x_i, model.norm)
+        shares["selected/best"] = _shares(ops.argmin(closest, axis=0), model.samples)
+        if critic:
+            judged = critic(x_i.reshape(-1, *x.shape[1:])).reshape(x_i.shape[:2])
+            scores["log_D/posterior"] = judged.mean()
+            shares["selected/least_realistic"] = _shares(judged.argmin(0), model.samples)
+    several = getattr(model, "samples", 1) > 1
+    return {tag: float(score) for tag, score in scores.items()}, shares if several else {}
+
+
+def evenness(shares):
+    """The entropy of shares `(T,)` as a share of its maximum, log T: 1 where all are equal."""
+    taken = shares[shares > 0]
+    return float(-np.sum(taken * np.log(taken)) / np.log(len(shares)))
+
+
+def latents(model, data, n=500):
+    """Held-out data and where q(z|x) puts them.
+
+    Args:
+        model: A `Game` with a recognition network.
+        data: Its data set.
+        n: How many points; fewer where there are fewer.
+
+    Returns:
+        The means of q(z|x), float32 `(n, latent_dim)`; labels, strings: of a mixture the index of
+        the nearest mode, else that of the data point; and images to show, uint8
+        `(n, height, width, channels)`, or `None`.
+    """
+    x = data.points(n)
+    mean, _ = model.encode(x)
+    if data.kind == "mixture":
+        distances = np.linalg.norm(data.unscaled(x)[:, None] - data.means, axis=-1)
+        return mean, [str(mode) for mode in distances.argmin(1)], None
+    return mean, [str(i) for i in range(len(x))], quantized(x)
+
+
+def _log_ratio(model, batch_size=500):
+    """log D_I of an array, `(n,)`, outside training; `None` if no critic puts out one number."""
+    critic = model.networks.get("image_critic")
+    if critic is None or critic.output_shape[-1] != 1:
+        return None
+    predict = lambda x: critic.predict(x, batch_size=batch_size, verbose=0)  # noqa: E731
+    return lambda x: ops.convert_to_numpy(objectives.log_ratio(predict(x)))
+
+
+def _shares(index, samples):
+    return np.bincount(ops.convert_to_numpy(index), minlength=samples) / len(index)
+
+
+def _number(tensor):
+    return float(ops.convert_to_numpy(tensor))

@@ -1,0 +1,1 @@
+"""The life of a run: its config, training, checkpoints, folder, evaluation, command lines."""

@@ -1,0 +1,115 @@
+"""Measures the run in a workdir, and draws it, alone or beside others."""
+
+from bms_keras import data, metrics
+from bms_keras.errors import BadInput
+from bms_keras.export import onnx_files, webpage
+from bms_keras.monitoring import image_grids, tensorboard
+from bms_keras.runs import checkpoint, experiment
+from bms_keras.runs.config import as_read
+from bms_keras.runs.workdir import Workdir
+
+
+def evaluate(
+    workdir,
+    names=None,
+    compare=(),
+    which="newest",
+    export_dir=None,
+    onnx_dir=None,
+    web_dir=None,
+    onnxruntime_web=None,
+    **protocol,
+):
+    """Measures a checkpoint of a run, and exports it.
+
+    Args:
+        workdir: Path of the run's folder.
+        names: Names of metrics; `None` for all that apply.
+        compare: Paths of other runs on the same data, to draw beside this one.
+        which: Which checkpoint: "newest", "best" (by `config.best_by`) or a step.
+        export_dir: Where a SavedModel of it goes; see `Game.export_saved_model`.
+        onnx_dir: Path of a folder for the networks as ONNX; see `onnx_files.export`.
+        web_dir: Path of a folder for a page that samples the model; see `webpage.write`.
+        onnxruntime_web: The file of the package that runs the page, if it is not to be fetched.
+        **protocol: Fields of `metrics.Protocol`, in place of the config's.
+
+    Returns:
+        A dictionary: the numbers, and the method, step, samples and seed. It is also appended to
+        the workdir's `metrics.jsonl`.
+
+    Raises:
+        BadInput: If there is no run or checkpoint, if a metric does not exist or apply, if an
+            export fails or would overwrite a file, or if `onnxruntime_web` has no page to go to.
+    """
+    for name in names or ():
+        metrics.get(name)
+    if onnxruntime_web and not web_dir:
+        raise BadInput(f"onnxruntime_web={onnxruntime_web!r} needs a web_dir, where a page goes")
+    folder = Workdir(workdir)
+    config, built, step = load(folder, which)
+    models = {config.method: built.model}
+    for path in compare:
+        models |= _other(Workdir(path, "--compare"), built.data, models)
+    names = metrics.applicable(built.model, built.data) if names is None else names
+    metrics.refuse(names, built.model, built.data)
+    exports = export_dir or onnx_dir or web_dir
+    if onnx_dir:
+        onnx_files.export(built.model, onnx_dir)
+    if web_dir:
+        title = f"{config.method} on {built.data.name}, step {step:,}"
+        webpage.write(built.model, built.data, web_dir, title, onnxruntime_web)
+    record = {key: config[key] for key in ("method", "samples", "seed")} | {"step": step}
+    measured = metrics.Protocol(**{**config.protocol, **protocol})
+    numbers = metrics.measure(names, built.model, built.data, measured)
+    tensorboard.evaluated(folder.tensorboard, numbers, step)
+    record |= numbers
+    if names or not exports:  # an export alone needs no data
+        drawn, shares = image_grids.of_comparison(models, built.data, names)
+        image_grids.save(drawn, folder)
+        record |= shares
+    folder.log(record)
+    if export_dir:
+        notes = {"metrics": record, "config": as_read(config), "data_scale": built.data.scale}
+        print(f"exported to {built.model.export_saved_model(export_dir, **notes)}")
+    return record
+
+
+def load(folder, which="newest"):
+    """A run as it stands in its folder.
+
+    Args:
+        folder: A `Workdir`.
+        which: Which checkpoint: "newest", "best" or a step.
+
+    Returns:
+        Its config, its `Experiment` with the checkpoint's weights, and the checkpoint's step.
+        Images are opened when they are needed: a run can be exported where its data are not.
+
+    Raises:
+        BadInput: If there is no run or checkpoint. When images are opened: if they cannot be, or
+            are not those that the run was trained on.
+    """
+    config = folder.config()
+    newest = checkpoint.newest(folder.checkpoints)
+    built = experiment.build(config, data.of_run(config, newest))
+    manifest = checkpoint.restore(built.model, folder.checkpoints, config, which)
+    if manifest is None:
+        raise BadInput(f"{folder.checkpoints} holds no checkpoint: train first")
+    return config, built, manifest["step"]
+
+
+def _other(folder, source, taken):
+    """The model of another run on the same data, by the title of its column."""
+    other, built, _ = load(folder)
+    if built.data.fingerprint != source.fingerprint:
+        raise BadInput(
+            f"{folder.path} is a run on {built.data.name!r}, not on {source.name!r}, or on other "
+            "images of that name, or prepares them otherwise"
+        )
+    return {_title(other, taken): built.model}
+
+
+def _title(config, taken):
+    """The method's name; with the samples and the seed where that name is taken."""
+    name = config.method
+    return f"{name} T={config.samples} seed {config.seed}" if name in taken else name

@@ -1,0 +1,113 @@
+"""From a config to a model and its data, for `train.py` and `eval.py` alike."""
+
+import collections
+import contextlib
+import dataclasses
+
+import keras
+
+from bms_keras import data, methods, networks
+from bms_keras.errors import BadInput
+from bms_keras.game import Game
+from bms_keras.game.optimizers import HoldThenDecay
+from bms_keras.runs import memory
+from bms_keras.runs.config import JIT_COMPILE, PRECISIONS, complete
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A compiled model and its data."""
+
+    model: Game
+    data: object
+
+
+def build(config, source=None):
+    """Builds what a config describes.
+
+    Args:
+        config: A `ConfigDict` as `bms_keras.runs.config.default_config` makes them.
+        source: Its data set; opened if it is not given.
+
+    Returns:
+        An `Experiment`.
+
+    Raises:
+        BadInput: If a value is out of range or values do not fit each other.
+    """
+    config = complete(config)
+    keras.config.set_image_data_format("channels_last")  # as data are, whatever keras.json says
+    method = methods.get(config.method)
+    known = None
+    if source is None:
+        if known := _declared_shape(config.data):
+            _check_shape(config, known)  # before data are decoded, which may take long
+        source = data.load(config.data, config.batch_size, config.seed)
+    if source.shape != known:
+        _check_shape(config, source.shape)
+    keras.utils.set_random_seed(config.seed)  # the initial weights
+    wanted = (method.networks, method.normalization, method.outputs)
+    with _dtype_policy(PRECISIONS[config.precision]):
+        nets = networks.build(config.networks, source.shape, *wanted)
+    try:
+        model = method.build(
+            nets,
+            samples=config.samples,
+            gradient=config.gradient,
+            steps=config.steps,
+            **config.objective.to_dict(),
+            ema=config.ema,
+            seed=config.seed,
+        )
+    except ValueError as error:
+        raise BadInput(f"config.objective does not fit: {error}") from error
+    turns = collections.Counter(player.name for player in model.players())
+    model.compile(
+        {player: _optimizer(config, player, count) for player, count in turns.items()},
+        jit_compile=JIT_COMPILE[config.jit_compile],
+        steps_per_execution=config.steps_per_execution,
+    )
+    return Experiment(model, source)
+
+
+def _declared_shape(config):
+    """The shape of a data point, as far as `config.data` says it; else `None`."""
+    if config.source in data.MIXTURES:
+        return (2,)
+    side = config.resolution
+    return (side, side, config.channels or 1) if side else None
+
+
+def _check_shape(config, shape):
+    """Refuses data that are not for the method, and networks for them that cannot fit."""
+    kind = methods.get(config.method).kind
+    if kind not in (None, "images" if len(shape) == 3 else "mixture"):
+        raise BadInput(f"the method {config.method!r} needs data of the kind {kind!r}")
+    memory.check(config, shape)
+
+
+def _optimizer(config, player, turns):
+    """The optimizer of a player that has so many turns a step."""
+    fields = config.optimizer
+    values = {
+        "learning_rate": fields.get(f"{player}_learning_rate", fields.learning_rate),
+        "beta_1": fields.beta_1,
+        "beta_2": fields.beta_2,
+        "final": max(fields.final, fields.get(f"{player}_final", 0.0)),
+    }
+    values |= {name: value for name, value in fields.players.get(player, {}).items() if value >= 0}
+    rate = values["learning_rate"]
+    if fields.hold < 1:
+        rate = HoldThenDecay(rate, turns * config.steps, fields.hold, values["final"])
+    return keras.optimizers.Adam(rate, values["beta_1"], values["beta_2"])
+
+
+@contextlib.contextmanager
+def _dtype_policy(policy):
+    """Keras's global dtype policy, for the length of a `with` block."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
