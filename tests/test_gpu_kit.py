@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from absl.testing import flagsaver
 
-from bms_keras.metrics import inception
+from bms_keras.metrics import feature_networks
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="the kit runs on JAX")
 
@@ -140,7 +140,7 @@ def test_scores(folder, monkeypatch):
         def features(self, images):
             return images.reshape(len(images), -1)[:, :8].astype("float32")
 
-    monkeypatch.setattr(inception, "network", lambda source: Network())
+    monkeypatch.setattr(feature_networks, "network", lambda source: Network())
     paths = {"data": str(folder / "images.npz"), "samples": str(folder / "out")}
     paths |= {"out": str(folder / "gpu.json"), "order": ["sn_gan_100"]}
     flags = [(getattr(score, name.upper()), value) for name, value in paths.items()]
