@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 
+import keras
 import pytest
 
 from bms_keras import methods
@@ -121,7 +122,8 @@ def test_the_python_of_the_page_on_python_runs(tmp_path, monkeypatch):
 def test_the_python_of_the_readme_runs_on_a_trained_run(tmp_path, monkeypatch):
     (code,) = python_of("README.md")
     monkeypatch.chdir(tmp_path)
-    shutil.copytree(ROOT / "tests" / "fixtures" / "run", tmp_path / "runs" / "grid")
+    run = f"run_{keras.backend.backend()}"
+    shutil.copytree(ROOT / "tests" / "fixtures" / run, tmp_path / "runs" / "grid")
     names = {}
     exec(code, names)
     assert names["x"].shape == (64, 2)

@@ -1,9 +1,13 @@
-"""A run of an earlier version (commit 6e3bce6) is evaluated, goes on, and is exported."""
+"""A run of an earlier version (commit 6e3bce6) is evaluated, goes on, and is exported.
+
+A checkpoint is one of its backend, so each has its own.
+"""
 
 import json
 import pathlib
 import shutil
 
+import keras
 import pytest
 
 import bms_keras
@@ -11,7 +15,7 @@ from bms_keras.export import webpage
 from bms_keras.runs import evaluation, training
 from bms_keras.runs.workdir import Workdir
 
-RUN = pathlib.Path(__file__).parent / "fixtures" / "run"
+RUN = pathlib.Path(__file__).parent / "fixtures" / f"run_{keras.backend.backend()}"
 
 
 @pytest.fixture
@@ -21,7 +25,7 @@ def run(tmp_path):
 
 
 def test_it_is_measured_as_it_was(run):
-    """As that version wrote to metrics.jsonl, on TensorFlow."""
+    """As that version wrote to metrics.jsonl."""
     (before,) = map(json.loads, (RUN / "metrics.jsonl").read_text().splitlines())
     now = evaluation.evaluate(run, ["modes"])
     for name in ("method", "samples", "seed", "step", "modes"):
