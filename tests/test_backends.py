@@ -76,9 +76,9 @@ class NoTensorFlow:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, NoTensorFlow())
-import json, pathlib, keras, tempfile, test_experiment
+import json, pathlib, keras, tempfile, helpers
 from bms_keras.runs import training
-config = test_experiment.config(steps=2, batch_size=8, checkpoint_every=2, ema=0.5)
+config = helpers.config(steps=2, batch_size=8, checkpoint_every=2, ema=0.5)
 with tempfile.TemporaryDirectory() as folder:
     model = training.train(config, folder).model
     assert (pathlib.Path(folder) / "tensorboard" / "projector_config.pbtxt").exists()

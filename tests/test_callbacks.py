@@ -6,10 +6,10 @@ import threading
 import keras
 import numpy as np
 import pytest
+from helpers import config, image_config
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboardX import record_writer
-from test_experiment import config, image_config
 
 from bms_keras import callbacks
 from bms_keras.monitoring import events, image_grids

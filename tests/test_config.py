@@ -9,7 +9,7 @@ import shutil
 import keras
 import numpy as np
 import pytest
-from test_experiment import config, image_config
+from helpers import config, image_config
 
 from benchmarks.fuzz import fields as fuzz
 from bms_keras import fields, methods

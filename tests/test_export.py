@@ -10,7 +10,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from test_experiment import config, image_config
+from helpers import config, image_config
 
 from bms_keras import __version__
 from bms_keras.data.images import quantized

@@ -1,7 +1,7 @@
 """The pictures show what they are given."""
 
 import numpy as np
-from test_experiment import config
+from helpers import config
 
 from bms_keras.data import synthetic
 from bms_keras.monitoring import figures

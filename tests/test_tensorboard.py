@@ -7,6 +7,7 @@ import re
 import keras
 import numpy as np
 import pytest
+from helpers import config, content, image_config
 from ml_collections import ConfigDict
 from PIL import Image
 from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
@@ -19,8 +20,6 @@ from tensorboard.plugins.hparams import api_pb2, get_experiment, list_session_gr
 from tensorboard.plugins.hparams.backend_context import Context
 from tensorboard.plugins.projector.projector_plugin import ProjectorPlugin, _read_tensor_tsv_file
 from tensorboardX import event_file_writer
-from test_experiment import config, image_config
-from test_training import content
 
 from bms_keras import callbacks, networks
 from bms_keras.monitoring import diagnostics, tensorboard

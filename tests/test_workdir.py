@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from test_experiment import config
+from helpers import config
 
 from bms_keras import files
 from bms_keras.errors import BadInput
