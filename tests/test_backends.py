@@ -51,6 +51,7 @@ def python(code, backend):
     return json.loads(result.stdout.splitlines()[-1])
 
 
+@pytest.mark.neutral
 @pytest.mark.skipif(not importlib.util.find_spec(OTHER), reason=f"{OTHER} is not installed")
 def test_both_backends_give_the_same_losses_and_steps():
     here = play()

@@ -225,6 +225,7 @@ def test_a_stop_at_the_end_of_an_epoch_lets_the_others_act(tmp_path):
     assert saved == [1]
 
 
+@pytest.mark.neutral
 def test_a_new_writer_hides_what_a_lost_run_wrote(tmp_path):
     """Twelve times in a second: killed after three steps, gone on with from the first of them."""
     for first in range(1, 13):

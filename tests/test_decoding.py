@@ -22,6 +22,8 @@ from PIL import Image, ImageOps
 import bms_keras
 from bms_keras.data import decoding
 
+pytestmark = pytest.mark.neutral
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):

@@ -16,6 +16,8 @@ from bms_keras.errors import BadInput
 from bms_keras.files import write_atomically
 from bms_keras.runs.workdir import Workdir
 
+pytestmark = pytest.mark.neutral
+
 
 def claim(workdir, **fields):
     with workdir.claimed(config(**fields)):
