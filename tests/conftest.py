@@ -8,6 +8,7 @@ import types
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import helpers
 import keras
 import numpy as np
 import pytest
@@ -110,6 +111,13 @@ def _converge(network):
             for _ in range(100):
                 layer.power_iteration()
     return network
+
+
+@pytest.fixture(scope="session")
+def command_line():
+    """Runs a command line on the backend under test; see `helpers.ForkServer`."""
+    with helpers.ForkServer() as run:
+        yield run
 
 
 @pytest.fixture

@@ -1,5 +1,10 @@
 """What several test files share: tiny configs, data and networks, and losses written out."""
 
+import json
+import os
+import pathlib
+import subprocess
+import sys
 import types
 
 import keras
@@ -10,6 +15,38 @@ from bms_keras import data
 from bms_keras.runs import checkpoint
 from bms_keras.runs.config import default_config
 from bms_keras.runs.workdir import Workdir
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+class ForkServer:
+    """Runs command lines on the backend under test without their imports; see cli_fork_server.py.
+
+    It is a context manager. Calling it with what would follow `python` on a command line, a
+    `folder` to look at and changes to the environment gives what `subprocess.run` would: an object
+    with `returncode`, `stdout`, `stderr`, and `changed`, whether what lies in the folder has.
+    """
+
+    def __enter__(self):
+        self._server = subprocess.Popen(
+            [sys.executable, str(ROOT / "tests" / "cli_fork_server.py")],
+            cwd=ROOT,
+            env=os.environ | {"KERAS_BACKEND": keras.backend.backend()},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        return self
+
+    def __exit__(self, *_):
+        self._server.communicate()
+
+    def __call__(self, *arguments, folder=None, **environment):
+        asked = [list(map(str, arguments)), environment, folder and str(folder)]
+        print(json.dumps(asked), file=self._server.stdin, flush=True)
+        names = ("returncode", "stdout", "stderr", "changed")
+        answer = json.loads(self._server.stdout.readline())
+        return types.SimpleNamespace(**dict(zip(names, answer, strict=True)))
 
 
 def config(method="bms_vae_gan", **fields):
@@ -82,6 +119,7 @@ def enlarged(network, factor=50):
 
 def naive_gdpp(real, fake, magnitude_weight):
     """GDPP's diversity term in numpy and float64."""
+
     def spectrum(features):
         features = features.astype("float64")  # else a zero's eigenvectors, which may be any, count
         units = features / np.linalg.norm(features, axis=1, keepdims=True)
