@@ -3,7 +3,7 @@
 Reads lines of JSON: what would follow `python` on a command line, changes to the environment, and
 a folder to look at, or null. Answers each with a line: exit status, standard output, standard
 error, and whether what lies in the folder has changed. Neither TensorFlow nor JAX is used before
-the fork, only imported: their threads would not survive it.
+the fork, only imported: their threads would not survive it. Pictures show fewer latents.
 """
 
 import functools
@@ -17,9 +17,13 @@ import tempfile
 ROOT = pathlib.Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+import helpers  # noqa: E402
+
 from benchmarks.fuzz.harness import forked, script  # noqa: E402
 from bms_keras.runs import evaluation, training  # noqa: E402, F401  (the imports that are spared)
 from bms_keras.tables import report, runs  # noqa: E402, F401
+
+helpers.draw_few_latents()
 
 
 def content(folder):
@@ -47,7 +51,7 @@ for line in sys.stdin:
     arguments, environment, folder = json.loads(line)
     before = folder and content(folder)
     with tempfile.TemporaryFile() as errors:
-        outcome = forked(functools.partial(play, errors, environment, arguments))
+        outcome = forked(functools.partial(play, errors, environment, arguments), seconds=600)
         errors.seek(0)
         text = errors.read().decode(errors="replace")
     changed = folder and content(folder) != before

@@ -25,6 +25,8 @@ from bms_keras.networks import mlp
 if keras.backend.backend() == "jax":  # its compiler takes most of the tests' time
     os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
+helpers.draw_few_latents()
+
 HYBRID = ("recognition", "generator", "image_critic", "latent_critic")
 LATENT = 4
 CONFIG = types.SimpleNamespace(
