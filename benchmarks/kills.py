@@ -49,7 +49,13 @@ RUNS = {  # by kind: config, method, fields, metrics to compare
     "tiny": (
         "grid",
         "bms_vae_gan",
-        {"steps": 400, "checkpoint_every": 20, "steps_per_execution": 5, **_WIDTHS},
+        {
+            "steps": 400,
+            "checkpoint_every": 20,
+            "steps_per_execution": 5,
+            "jit_compile": "auto",  # XLA would take most of the time of a start on TensorFlow
+            **_WIDTHS,
+        },
         ("modes",),
     ),
     "grid": (
@@ -65,7 +71,7 @@ RUNS = {  # by kind: config, method, fields, metrics to compare
             "steps": 2400,
             "checkpoint_every": 50,
             "steps_per_execution": 10,
-            "jit_compile": "auto",  # XLA would take most of the time of a start on TensorFlow
+            "jit_compile": "auto",  # as above
             "eval_every": 100,
             "eval_metrics": ("modes",),
             "best_by": "min:sliced_wasserstein",

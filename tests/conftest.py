@@ -7,7 +7,12 @@ import tempfile
 import types
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # the workers, and what they start, share one
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp()
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 
+import helpers
 import keras
 import numpy as np
 import pytest
@@ -18,13 +23,9 @@ from bms_keras.data import synthetic
 from bms_keras.networks import mlp
 
 if keras.backend.backend() == "jax":  # its compiler takes most of the tests' time
-    import jax
-
-    cache = tempfile.mkdtemp()
-    atexit.register(shutil.rmtree, cache, ignore_errors=True)
     os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
-    jax.config.update("jax_compilation_cache_dir", cache)
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+
+helpers.draw_few_latents()
 
 HYBRID = ("recognition", "generator", "image_critic", "latent_critic")
 LATENT = 4
@@ -110,6 +111,13 @@ def _converge(network):
             for _ in range(100):
                 layer.power_iteration()
     return network
+
+
+@pytest.fixture(scope="session")
+def command_line():
+    """Runs a command line on the backend under test; see `helpers.ForkServer`."""
+    with helpers.ForkServer() as run:
+        yield run
 
 
 @pytest.fixture

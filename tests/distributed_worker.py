@@ -15,7 +15,7 @@ import tempfile
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
-from test_experiment import config, image_config
+from helpers import config, image_config
 
 from bms_keras import distribution
 from bms_keras.runs import training

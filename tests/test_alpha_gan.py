@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from test_experiment import config
-from test_hybrid import NumpyLosses
+from helpers import NumpyLosses, config
 
 from bms_keras import methods
 from bms_keras.methods import METHODS

@@ -13,6 +13,8 @@ import bms_keras
 from bms_keras import data
 from bms_keras.data import archives
 
+pytestmark = pytest.mark.neutral
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):

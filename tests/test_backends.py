@@ -51,6 +51,7 @@ def python(code, backend):
     return json.loads(result.stdout.splitlines()[-1])
 
 
+@pytest.mark.neutral
 @pytest.mark.skipif(not importlib.util.find_spec(OTHER), reason=f"{OTHER} is not installed")
 def test_both_backends_give_the_same_losses_and_steps():
     here = play()
@@ -76,9 +77,9 @@ class NoTensorFlow:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, NoTensorFlow())
-import json, pathlib, keras, tempfile, test_experiment
+import json, pathlib, keras, tempfile, helpers
 from bms_keras.runs import training
-config = test_experiment.config(steps=2, batch_size=8, checkpoint_every=2, ema=0.5)
+config = helpers.config(steps=2, batch_size=8, checkpoint_every=2, ema=0.5)
 with tempfile.TemporaryDirectory() as folder:
     model = training.train(config, folder).model
     assert (pathlib.Path(folder) / "tensorboard" / "projector_config.pbtxt").exists()

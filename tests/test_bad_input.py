@@ -1,24 +1,15 @@
 """Bad input gets one line that says what is wrong; nothing is written."""
 
 import io
-import json
 import os
-import pathlib
 import struct
-import subprocess
-import sys
 import zlib
 
-import keras
 import numpy as np
 import pytest
 from PIL import Image
 
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow",
-    reason="what is refused is refused before a backend acts",
-)
-ROOT = pathlib.Path(__file__).parent.parent
+pytestmark = pytest.mark.neutral  # what is refused is refused before a backend acts
 GRID = "--config=configs/grid.py"
 FOLDER = (
     "--config=configs/folder.py",
@@ -27,6 +18,7 @@ FOLDER = (
     "--config.data.held_out=0.5",
 )
 QUICK = ("--config.steps=2", "--config.checkpoint_every=2", "--config.eval_every=0")
+QUICK += ("--config.jit_compile=auto",)
 NEW, RUN = "new", "run"  # workdirs: one that does not exist, one of a run on Grid
 
 # By name: the workdir, the script, its flags ("@" is the folder of bad files), the line.
@@ -244,49 +236,40 @@ def bad_runs(folder, config, checkpoint):
     workdir("text_run", config, b"no archive")
 
 
-def run(commands, cache):
-    """Runs command lines by `cli_fork_server.py`."""
-    environment = {"KERAS_BACKEND": keras.backend.backend(), "BMS_KERAS_CACHE": str(cache)}
-    environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    result = subprocess.run(
-        [sys.executable, str(ROOT / "tests" / "cli_fork_server.py")],
-        cwd=ROOT,
-        env=os.environ | environment,
-        input=json.dumps(commands),
-        capture_output=True,
-        text=True,
-        timeout=900,
-    )
-    assert result.returncode == 0, result.stderr
-    return json.loads(result.stdout)
-
-
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory):
-    """What became of each case: exit status, standard error, whether the workdir changed."""
+def outcome(tmp_path_factory, command_line):
+    """Function of a case's name: exit status, what was printed, whether the workdir changed."""
     folder, bad = tmp_path_factory.mktemp("runs"), tmp_path_factory.mktemp("bad")
     good = folder / RUN
     small = [f"--config.networks.{name}=8" for name in ("generator", "recognition")]
-    ((status, errors, _),) = run([[str(good), "train.py", GRID, *small, *QUICK]], folder)
+
+    def play(workdir, script, *flags):
+        result = command_line(
+            script, f"--workdir={workdir}", *flags, folder=workdir, BMS_KERAS_CACHE=str(cache)
+        )
+        return result.returncode, result.stdout + result.stderr, result.changed
+
+    cache = folder / "cache"
+    status, errors, _ = play(good, "train.py", GRID, *small, *QUICK)
     assert status == 0, errors
     (state,) = (good / "checkpoints").iterdir()
     bad_images(bad)
     bad_runs(bad, (good / "config.json").read_text(), state.read_bytes())
 
-    def command(workdir, script, flags, _):
+    def outcome(name):
+        workdir, script, flags, _ = CASES[name]
         named = workdir if workdir.startswith(("@", "/")) else str(folder / workdir)
         if workdir == RUN and script == "train.py":
             flags = [*flags, *small, *QUICK]
-        return [part.replace("@", str(bad)) for part in (named, script, *flags)]
+        return play(*[part.replace("@", str(bad)) for part in (named, script, *flags)])
 
-    commands = [command(*case) for case in CASES.values()]
-    return dict(zip(CASES, run(commands, folder / "cache"), strict=True))
+    return outcome
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_one_line_and_nothing_written(outcomes, name):
+def test_one_line_and_nothing_written(outcome, name):
     script, message = CASES[name][1], CASES[name][3]
-    status, errors, changed = outcomes[name]
+    status, errors, changed = outcome(name)
     assert status in (1, 2), errors
     assert "Traceback" not in errors
     lines = [line for line in errors.splitlines() if line.startswith(script)]

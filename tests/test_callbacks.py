@@ -6,10 +6,10 @@ import threading
 import keras
 import numpy as np
 import pytest
+from helpers import config, image_config
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboardX import record_writer
-from test_experiment import config, image_config
 
 from bms_keras import callbacks
 from bms_keras.monitoring import events, image_grids
@@ -225,6 +225,7 @@ def test_a_stop_at_the_end_of_an_epoch_lets_the_others_act(tmp_path):
     assert saved == [1]
 
 
+@pytest.mark.neutral
 def test_a_new_writer_hides_what_a_lost_run_wrote(tmp_path):
     """Twelve times in a second: killed after three steps, gone on with from the first of them."""
     for first in range(1, 13):

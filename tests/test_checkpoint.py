@@ -10,7 +10,7 @@ import zipfile
 import keras
 import numpy as np
 import pytest
-from test_experiment import config
+from helpers import config
 
 from bms_keras.errors import BadInput
 from bms_keras.files.seals import SEAL

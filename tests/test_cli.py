@@ -14,9 +14,11 @@ from PIL import Image
 ROOT = pathlib.Path(__file__).parent.parent
 TINY = [f"--config.networks.{name}=8" for name in ("generator", "recognition", "image_critic")]
 QUICK = [*TINY, "--config.batch_size=8", "--config.checkpoint_every=20", "--config.eval_every=0"]
+QUICK += ["--config.jit_compile=auto"]  # without XLA on TensorFlow, which takes seconds a command
 
 
-def run(script, *flags, **environment):
+def python(script, *flags, **environment):
+    """What a user starts: a process of its own. The other tests fork one; see `helpers`."""
     environment = {"KERAS_BACKEND": keras.backend.backend()} | environment
     return subprocess.run(
         [sys.executable, str(ROOT / script), *flags],
@@ -37,10 +39,10 @@ def error_line(result):
 
 
 @pytest.fixture(scope="module")
-def workdir(tmp_path_factory):
+def workdir(tmp_path_factory, command_line):
     """A short run of Grid, stopped at step 40 and gone on with to step 50."""
     workdir = tmp_path_factory.mktemp("runs") / "grid"
-    for steps in (40, 50):
+    for run, steps in ((python, 40), (command_line, 50)):
         flags = ["--config=configs/grid.py", f"--workdir={workdir}", f"--config.steps={steps}"]
         result = run("train.py", *flags, *QUICK)
         assert result.returncode == 0, result.stderr
@@ -57,7 +59,7 @@ def test_the_workdir_is_complete(workdir):
 
 
 def test_eval_ends_in_a_json_line(workdir):
-    result = run("eval.py", f"--workdir={workdir}", "--metrics=modes")
+    result = python("eval.py", f"--workdir={workdir}", "--metrics=modes")
     assert result.returncode == 0, result.stderr
     record = json.loads(result.stdout.splitlines()[-1])
     assert record["method"] == "bms_vae_gan"
@@ -70,10 +72,10 @@ def test_eval_ends_in_a_json_line(workdir):
         assert (workdir / "samples" / f"{table}.png").exists()
 
 
-def test_eval_exports_and_overwrites_nothing(workdir, tmp_path):
+def test_eval_exports_and_overwrites_nothing(workdir, tmp_path, command_line):
     folders = [f"--onnx_dir={tmp_path / 'new'}", f"--export_dir={tmp_path / 'served'}"]
     flags = [f"--workdir={workdir}", "--metrics=modes", *folders]
-    result = run("eval.py", *flags)
+    result = command_line("eval.py", *flags)
     assert result.returncode == 0, result.stderr
     metadata = json.loads((tmp_path / "served" / "1" / "metadata.json").read_text())
     assert metadata["metrics"] == json.loads(result.stdout.splitlines()[-1])
@@ -81,38 +83,41 @@ def test_eval_exports_and_overwrites_nothing(workdir, tmp_path):
     assert metadata["data_scale"] == pytest.approx(4.0, abs=0.01)
     files = {path: path.read_bytes() for path in (tmp_path / "new").iterdir()}
     assert {path.name for path in files} == {"generator.onnx", "recognition.onnx"}
-    line = error_line(run("eval.py", *flags))
+    line = error_line(command_line("eval.py", *flags))
     assert "generator.onnx exists and is not overwritten" in line
     assert files == {path: path.read_bytes() for path in (tmp_path / "new").iterdir()}
     assert [path.name for path in (tmp_path / "served").iterdir()] == ["1"]
 
 
-def test_eval_measures_nothing_if_told_so(workdir):
-    result = run("eval.py", f"--workdir={workdir}", "--metrics=")
+def test_eval_measures_nothing_if_told_so(workdir, command_line):
+    result = command_line("eval.py", f"--workdir={workdir}", "--metrics=")
     assert result.returncode == 0, result.stderr
     record = json.loads(result.stdout.splitlines()[-1])
     assert set(record) == {"method", "samples", "seed", "step", "latent_missed_percent"}
 
 
-def test_another_config_is_refused_and_changes_nothing(workdir):
+@pytest.mark.neutral
+def test_another_config_is_refused_and_changes_nothing(workdir, command_line):
     before = {path: path.stat().st_mtime_ns for path in workdir.rglob("*")}
     flags = ["--config=configs/grid.py", f"--workdir={workdir}", "--config.steps=60", *QUICK]
-    line = error_line(run("train.py", *flags, "--config.samples=5"))
+    line = error_line(command_line("train.py", *flags, "--config.samples=5"))
     assert "samples: 10 there, 5 now" in line
     assert before == {path: path.stat().st_mtime_ns for path in workdir.rglob("*")}
 
 
+@pytest.mark.neutral
 def test_an_unknown_backend_gets_one_line():
-    line = error_line(run("train.py", "--config=configs/grid.py", KERAS_BACKEND="abacus"))
+    line = error_line(python("train.py", "--config=configs/grid.py", KERAS_BACKEND="abacus"))
     assert "'tensorflow' or 'jax'" in line
     assert "abacus" in line
 
 
-def test_runs_on_other_data_are_not_drawn_together(workdir, tmp_path):
+@pytest.mark.neutral
+def test_runs_on_other_data_are_not_drawn_together(workdir, tmp_path, command_line):
     flags = ["--config=configs/ring.py", f"--workdir={tmp_path}", "--config.steps=1", *QUICK]
-    assert run("train.py", *flags).returncode == 0
+    assert command_line("train.py", *flags).returncode == 0
     line = error_line(
-        run("eval.py", f"--workdir={workdir}", f"--compare={tmp_path}", "--metrics=modes")
+        command_line("eval.py", f"--workdir={workdir}", f"--compare={tmp_path}", "--metrics=modes")
     )
     assert "is a run on 'ring', not on 'grid'" in line
 
@@ -146,17 +151,17 @@ def images(tmp_path_factory):
     return folder
 
 
-def run_on_images(script, images, workdir, *flags):
+def run_on_images(run, script, images, workdir, *flags):
     if script == "train.py":
         flags = [*TINY_IMAGES, f"--config.data.source={images / 'mine'}", *flags]
     return run(script, f"--workdir={workdir}", *flags, BMS_KERAS_CACHE=str(images / "cache"))
 
 
 @pytest.fixture(scope="module")
-def image_workdir(images):
+def image_workdir(images, command_line):
     workdir = images / "run"
     for steps in (4, 6):
-        result = run_on_images("train.py", images, workdir, f"--config.steps={steps}")
+        result = run_on_images(command_line, "train.py", images, workdir, f"--config.steps={steps}")
         assert result.returncode == 0, result.stderr
     assert "step 4 of 6" in result.stdout
     assert "decoded" not in result.stderr  # the first run did
@@ -178,8 +183,8 @@ def test_a_folder_is_trained_on_and_drawn(image_workdir):
             assert np.asarray(picture).std() > 0
 
 
-def test_the_trained_images_are_evaluated(images, image_workdir):
-    result = run_on_images("eval.py", images, image_workdir, "--metrics=latent")
+def test_the_trained_images_are_evaluated(images, image_workdir, command_line):
+    result = run_on_images(command_line, "eval.py", images, image_workdir, "--metrics=latent")
     assert result.returncode == 0, result.stderr
     record = json.loads(result.stdout.splitlines()[-1])
     assert (record["method"], record["step"], record["samples"]) == ("bms_vae_gan", 6, 2)
@@ -188,11 +193,12 @@ def test_the_trained_images_are_evaluated(images, image_workdir):
     assert json.loads((image_workdir / "metrics.jsonl").read_text()) == record
 
 
-def test_a_broken_folder_gets_one_line_and_writes_nothing(images, tmp_path):
+@pytest.mark.neutral
+def test_a_broken_folder_gets_one_line_and_writes_nothing(images, tmp_path, command_line):
     (images / "mine" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 and no more")
     try:
         before = sorted(images.rglob("*"))
-        line = error_line(run_on_images("train.py", images, tmp_path / "new"))
+        line = error_line(run_on_images(command_line, "train.py", images, tmp_path / "new"))
         assert "mine/broken.jpg is no image to train on" in line
         assert not (tmp_path / "new").exists()
         assert sorted(images.rglob("*")) == before

@@ -9,7 +9,7 @@ import shutil
 import keras
 import numpy as np
 import pytest
-from test_experiment import config, image_config
+from helpers import config, image_config
 
 import bms_keras
 from benchmarks.fuzz import fields as fuzz
@@ -86,6 +86,7 @@ def test_a_field_of_tomorrow_is_not_read_today(tmp_path):
         differences(content, config().to_dict())
 
 
+@pytest.mark.neutral
 def test_configs_that_come_with_the_program_are_whole():
     for name in ("grid", "grid_steep", "cifar10", "celeba128", "fashion_mnist", "folder"):
         module = importlib.import_module(f"configs.{name}")
@@ -95,6 +96,7 @@ def test_configs_that_come_with_the_program_are_whole():
             assert set(config.networks) == set(fields_of(config.networks.family))
 
 
+@pytest.mark.neutral
 def test_every_field_has_a_default_that_fits_and_a_meaning():
     tables = [FIELDS, *(fields_of(family) for family in FAMILIES)]
     tables += [method.fields() for method in methods.METHODS.values()]
@@ -188,6 +190,7 @@ def _refusal(values):
     return ""
 
 
+@pytest.mark.neutral
 def test_any_value_fits_or_is_refused_in_one_line():
     """The short form of `benchmarks/fuzz/fields.py`: all values of all fields, up to the build."""
     rng, refused, bases = random.Random(0), 0, ("bms_vae_gan", "wgan_gp", "veegan", "md_gan", "wae")

@@ -9,6 +9,8 @@ import bms_keras
 from bms_keras.data import contents, synthetic
 from bms_keras.data.images import Images
 
+pytestmark = pytest.mark.neutral
+
 
 def digests(n, seed=0):
     return np.random.default_rng(seed).integers(2**64, size=n, dtype="uint64")

@@ -158,6 +158,7 @@ def test_an_old_run_goes_on_with_whatever_there_is(place, monkeypatch):
     assert training.train(config("mine"), "run")
 
 
+@pytest.mark.neutral
 def test_no_held_out_image_is_trained_on_after_one_is_added(place):
     """By the split of before and that of after."""
 
@@ -174,6 +175,7 @@ def test_no_held_out_image_is_trained_on_after_one_is_added(place):
     assert not train_now & test
 
 
+@pytest.mark.neutral
 def test_a_run_can_be_stopped_while_its_data_are_decoded(place, monkeypatch):
     """Signals are held back only once there is something to save."""
 
@@ -189,6 +191,7 @@ def test_a_run_can_be_stopped_while_its_data_are_decoded(place, monkeypatch):
     assert not (place / "new").exists()
 
 
+@pytest.mark.neutral
 def test_ctrl_c_on_the_command_line_is_one_line():
     def interrupted():
         raise KeyboardInterrupt

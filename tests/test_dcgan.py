@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from conftest import HYBRID, LATENT
+from helpers import count, enlarged, kinds, wrapped
 
 import bms_keras
 from bms_keras import networks
@@ -16,19 +17,6 @@ CONFIG = types.SimpleNamespace(family="dcgan", latent_dim=LATENT, width=2, laten
 def build(shape, names=HYBRID, normalization="spectral", **fields):
     config = types.SimpleNamespace(**vars(CONFIG) | fields)
     return networks.build(config, shape, names, normalization)
-
-
-def wrapped(layer):
-    """The layer itself, or what spectral normalisation wraps."""
-    return layer.layer if isinstance(layer, bms_keras.SpectralNormalization) else layer
-
-
-def count(network):
-    return sum(int(np.prod(w.shape)) for w in network.trainable_weights)
-
-
-def kinds(network):
-    return [type(wrapped(layer)).__name__ for layer in network.layers]
 
 
 def convolutions(network):
@@ -119,11 +107,6 @@ def test_a_normalised_critic_is_1_lipschitz_by_layer(converge):
         if isinstance(layer, bms_keras.SpectralNormalization):
             kernel = np.asarray(layer.normalized_kernel()).reshape(-1, layer.layer.kernel.shape[-1])
             np.testing.assert_allclose(np.linalg.norm(kernel, 2), 1, rtol=1e-4)
-
-
-def enlarged(network, factor=50):
-    network.set_weights([factor * w for w in network.get_weights()])
-    return network
 
 
 def test_images_are_in_minus_one_to_one_and_latents_in_no_bounds():

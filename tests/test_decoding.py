@@ -16,11 +16,13 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
+from helpers import load, values
 from PIL import Image, ImageOps
 
 import bms_keras
-from bms_keras import data
 from bms_keras.data import decoding
+
+pytestmark = pytest.mark.neutral
 
 
 @pytest.fixture(autouse=True)
@@ -39,22 +41,10 @@ def folder(tmp_path):
     return folder
 
 
-def load(source, **fields):
-    config = {"resolution": 8, "channels": 3, "crop": 0, "held_out": 0.25, "skip_broken": False}
-    config |= {"background": 255, "accept_changes": False}
-    return data.load(types.SimpleNamespace(source=str(source), **config | fields), 2, seed=0)
-
-
 def fields(**given):
     """`config.data` as `decoded` needs it."""
     config = {"resolution": 8, "channels": 3, "crop": 0, "skip_broken": False, "background": 255}
     return types.SimpleNamespace(**config | given)
-
-
-def values(images):
-    images = np.asarray(images)
-    assert (images == images[:, :1, :1, :1]).all()
-    return images[:, 0, 0, 0].tolist()
 
 
 def all_values(found):

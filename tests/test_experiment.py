@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from helpers import config, image_config
 from ml_collections import ConfigDict
 from PIL import Image
 
@@ -10,37 +11,6 @@ from bms_keras import data, methods, networks
 from bms_keras.errors import BadInput
 from bms_keras.layers import SpectralNormalization
 from bms_keras.runs import experiment
-from bms_keras.runs.config import default_config
-
-
-def config(method="bms_vae_gan", **fields):
-    config = default_config(method, lambda_=4.0, margins=(1.0, 1.0))
-    config.data.source = "grid"
-    widths = {name: (8,) for name in ("recognition", "generator", "image_critic", "latent_critic")}
-    config.networks = {
-        "family": "mlp",
-        "latent_dim": 4,
-        "lipschitz": 10.0,
-        "input_scale": 1.0,
-        **widths,
-    }
-    config.update_from_flattened_dict(fields)
-    return config
-
-
-def image_config(folder, method="bms_vae_gan", **fields):
-    """Of DCGAN's networks on 8 x 8 noise, in an `.npz` that is written into the folder."""
-    rng = np.random.default_rng(0)
-    parts = {"x_train": (40, 8, 8, 3), "x_test": (24, 8, 8, 3)}
-    arrays = {name: rng.integers(0, 256, shape, "uint8") for name, shape in parts.items()}
-    np.savez(folder / "noise.npz", **arrays)
-    image_config = config(method)
-    image_config.data.source = str(folder / "noise.npz")
-    image_config.batch_size = 8
-    image_config.networks = {"family": "dcgan", "latent_dim": 4, "width": 2, "latent_critic": (8,)}
-    image_config.update_from_flattened_dict(fields)
-    return image_config
-
 
 ON_POINTS = [name for name, method in methods.METHODS.items() if method.kind != "images"]
 

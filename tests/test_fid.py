@@ -12,6 +12,8 @@ from bms_keras.files import cache
 from bms_keras.metrics import fid as module
 from bms_keras.metrics.fid import Moments, fid, frechet_distance, kid, tfgan_frechet_distance
 
+pytestmark = pytest.mark.neutral
+
 RNG = np.random.default_rng(0)
 D = 6
 X, Y = RNG.normal(size=(50, D)) @ RNG.normal(size=(D, D)), 1 + RNG.normal(size=(40, D))

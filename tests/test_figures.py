@@ -1,7 +1,8 @@
 """The pictures show what they are given."""
 
 import numpy as np
-from test_experiment import config
+import pytest
+from helpers import config
 
 from bms_keras.data import synthetic
 from bms_keras.monitoring import figures
@@ -13,6 +14,7 @@ def color_count(figure, color):
     return int((figures.pixels(figure) == rgb).all(-1).sum())
 
 
+@pytest.mark.neutral
 def test_scatter_draws_samples_over_modes():
     data = synthetic.grid(1, seed=0)
     empty = figures.scatter(data, {"nothing": np.zeros((0, 2))})
@@ -23,6 +25,7 @@ def test_scatter_draws_samples_over_modes():
     assert [axes.get_title() for axes in full.axes] == ["nothing", "target"]
 
 
+@pytest.mark.neutral
 def test_a_long_title_stays_above_its_panel():
     title = "md_gan learning_rate=0.001 image_critic_learning_rate=0.0003"
     (axes,) = figures.scatter(synthetic.grid(1, seed=0), {title: np.zeros((0, 2))}).axes
@@ -37,6 +40,7 @@ def test_latent_space_marks_what_the_posterior_misses():
     assert figure.axes[0].get_title() == f"untrained\n{shares['untrained']:.1f} % missed"
 
 
+@pytest.mark.neutral
 def test_curves_are_labelled_and_end_where_they_should():
     figure = figures.curves(
         {"fast": np.geomspace(1, 1e-4, 9), "slow": np.ones(5)}, "steps", "error"
@@ -47,6 +51,7 @@ def test_curves_are_labelled_and_end_where_they_should():
     assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_yscale()) == ("steps", "error", "log")
 
 
+@pytest.mark.neutral
 def test_a_gallery_shows_each_picture_under_its_title():
     panels = {f"a method and its {i} fields": np.full((20, 30, 3), i, "uint8") for i in range(5)}
     figure = figures.gallery(panels, columns=3)

@@ -10,6 +10,8 @@ import pytest
 from bms_keras import files
 from bms_keras.errors import BadInput, one_line, reason
 
+pytestmark = pytest.mark.neutral
+
 
 @pytest.mark.parametrize(
     ("given", "expected"),

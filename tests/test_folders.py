@@ -7,6 +7,8 @@ import pytest
 import bms_keras
 from bms_keras.data.folders import image_files
 
+pytestmark = pytest.mark.neutral
+
 
 @pytest.fixture
 def mine(tmp_path):

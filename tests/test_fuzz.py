@@ -16,6 +16,8 @@ from bms_keras.errors import BadInput
 from bms_keras.runs import checkpoint, experiment
 from bms_keras.runs.workdir import Workdir
 
+pytestmark = pytest.mark.neutral
+
 
 def _raise(error):
     raise error

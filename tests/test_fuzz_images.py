@@ -2,14 +2,11 @@
 
 import os
 
-import keras
 import pytest
 
 from benchmarks.fuzz import harness, images
 
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="images are opened without a backend"
-)
+pytestmark = pytest.mark.neutral
 CASES = images.cases(seed=0, count=len(images.KINDS))
 
 

@@ -3,9 +3,8 @@
 import keras
 import numpy as np
 import pytest
+from helpers import NumpyLosses, image_config
 from keras import ops
-from test_experiment import image_config
-from test_hybrid import NumpyLosses
 
 import bms_keras
 from bms_keras import methods

@@ -3,72 +3,13 @@
 import keras
 import numpy as np
 import pytest
+from helpers import NumpyLosses
 from keras import ops
 
 import bms_keras
 from bms_keras import methods
 
 WEIGHTS = {"alpha": 0.7, "lambda_": 1.9, "prior_weight": 0.6, "divergence_weight": 1.3}
-
-
-class NumpyLosses:
-    """The three losses in plain numpy, with the model's weights and the given noise."""
-
-    def __init__(self, model, noise):
-        self.model, self.noise = model, noise
-
-    def network(self, name, x):
-        x = np.asarray(x, "float64")
-        for layer in self.model.networks[name].layers:
-            if isinstance(layer, keras.layers.Rescaling):
-                x = x * layer.scale
-                continue
-            normalized = isinstance(layer, bms_keras.SpectralNormalization)
-            dense = layer.layer if normalized else layer
-            kernel, bias = (w.astype("float64") for w in dense.get_weights())
-            sigma = np.linalg.svd(kernel, compute_uv=False)[0] if normalized else 1.0
-            x = x @ (kernel / sigma) + bias
-            slope = {"relu": 0.0, "leaky_relu": 0.2, "linear": 1.0}[dense.activation.__name__]
-            x = np.where(x > 0, x, slope * x)
-        return x
-
-    def critic(self, name, x):
-        return self.network(name, x)[..., 0]
-
-    def posterior(self, x, samples):
-        mean, log_variance = np.split(self.network("recognition", x), 2, axis=-1)
-        assert -11 < log_variance.min() <= log_variance.max() < 2  # where nothing bounds it
-        std = np.sqrt(np.exp(log_variance))
-        return [mean + std * noise for noise in self.noise(samples, len(x))]
-
-    def generated(self, x):
-        return self.network("generator", self.noise(len(x)))
-
-    def generator(self, x):
-        model = self.model
-        z = self.posterior(x, model.samples)
-        x_i = [self.network("generator", each) for each in z]
-        best = np.min([np.mean(np.abs(x - each) ** model.norm, -1) for each in x_i], 0).mean()
-        kl = -np.mean([self.critic("latent_critic", each) for each in z])
-        least_realistic = np.min([self.critic("image_critic", each) for each in x_i], 0).mean()
-        prior = self.critic("image_critic", self.generated(x)).mean()
-        return (
-            model.lambda_ * best
-            + model.divergence_weight * kl
-            - model.alpha * least_realistic
-            - model.prior_weight * prior
-        )
-
-    def image_critic(self, x):
-        a, b = self.model.margins
-        real = self.critic("image_critic", x)
-        fake = self.critic("image_critic", self.generated(x))
-        return np.maximum(0, a - real).mean() + np.maximum(0, b + fake).mean()
-
-    def latent_critic(self, x):
-        (q,) = self.posterior(x, 1)
-        p, q = self.critic("latent_critic", self.noise(len(x))), self.critic("latent_critic", q)
-        return np.log(1 + np.exp(-p)).mean() + np.log(1 + np.exp(q)).mean()
 
 
 @pytest.mark.parametrize(

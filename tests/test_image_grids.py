@@ -5,8 +5,8 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
+from helpers import config, image_config
 from PIL import Image
-from test_experiment import config, image_config
 
 from bms_keras.data.images import quantized, scaled
 from bms_keras.monitoring import figures, image_grids

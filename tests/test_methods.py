@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 import pytest
+from helpers import config, image_config
 from keras import ops
-from test_experiment import config, image_config
 
 import bms_keras
 from bms_keras import methods, objectives
@@ -160,7 +160,9 @@ def test_each_player_moves_only_its_own(name, tmp_path):
     experiment_ = built(name, tmp_path)
     model = experiment_.model
     players = {player.name: player for player in model.players()}
-    model.compile({name: keras.optimizers.SGD(0.1) for name in players})
+    eagerly = keras.backend.backend() == "tensorflow"  # a graph takes longer than these few steps
+    sgd = {name: keras.optimizers.SGD(0.1) for name in players}
+    model.compile(sgd, run_eagerly=eagerly)
     for mover in players:
         for other in players:  # a rate is a variable: the step is compiled once
             model.optimizer[other].learning_rate = 0.1 if other == mover else 0.0

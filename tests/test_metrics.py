@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from test_experiment import config, image_config
+from helpers import config, image_config
 
 from bms_keras import metrics
 from bms_keras.errors import BadInput

@@ -7,6 +7,8 @@ from scipy.stats import wasserstein_distance
 from bms_keras.data import synthetic
 from bms_keras.metrics.modes import mode_statistics, sliced_wasserstein
 
+pytestmark = pytest.mark.neutral
+
 GRID = synthetic.grid(batch_size=1, seed=7)
 
 

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import scipy.stats
+from helpers import naive_gdpp
 from keras import ops
 
 from bms_keras import objectives
@@ -165,18 +166,6 @@ def test_gaussian_log_density(rng):
     expected = scipy.stats.norm.logpdf(z, mean, np.exp(log_variance / 2)).sum(-1)
     density = objectives.gaussian_log_density(z, mean, log_variance)
     np.testing.assert_allclose(density, expected, **EXACT)
-
-
-def naive_gdpp(real, fake, magnitude_weight):
-    def spectrum(features):
-        features = features.astype("float64")  # else a zero's eigenvectors, which may be any, count
-        units = features / np.linalg.norm(features, axis=1, keepdims=True)
-        return np.linalg.eigh(units @ units.T)
-
-    (values, vectors), (fake_values, fake_vectors) = spectrum(real), spectrum(fake)
-    weights = (values - values.min()) / (values.max() - values.min())
-    magnitude = magnitude_weight * np.mean((values - fake_values) ** 2)
-    return magnitude - np.sum(weights * np.abs(np.sum(vectors * fake_vectors, 0)))
 
 
 @pytest.mark.parametrize("shape", [(4, 6), (6, 3)])  # the latter by the smaller matrix

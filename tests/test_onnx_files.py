@@ -15,10 +15,7 @@ from bms_keras.methods.distgan import DistGAN
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra 'test' is not installed")
 
-by_tensorflow = pytest.mark.skipif(
-    keras.backend.backend() == "jax",
-    reason="the same code does it in a process of TensorFlow, which takes ten seconds",
-)
+# The same code does it on JAX, in a process of TensorFlow, which takes ten seconds.
 MLP = {"recognition": (8, 8), "generator": (8, 8), "image_critic": (8,)}
 SHAPES = {"mlp": (2,), "dcgan": (28, 28, 1), "standard_cnn": (32, 32, 3)}
 
@@ -68,14 +65,17 @@ def check(model, folder, tolerance=1e-4):
             np.testing.assert_allclose(posterior[name], values, atol=tolerance)
 
 
-@pytest.mark.parametrize("family", SHAPES)
+IMAGES = [pytest.param(family, marks=pytest.mark.neutral) for family in ("dcgan", "standard_cnn")]
+
+
+@pytest.mark.parametrize("family", ["mlp", *IMAGES])
 def test_files_agree_with_the_model(tmp_path, family):
     model = build(family)
     onnx_files.export(model, tmp_path / "new" / "folder")
     check(model, tmp_path / "new" / "folder")
 
 
-@by_tensorflow
+@pytest.mark.neutral
 def test_averages_are_exported_where_there_are_any(tmp_path):
     model = build("mlp", ema=0.9)
     onnx_files.export(model, tmp_path)
@@ -85,7 +85,7 @@ def test_averages_are_exported_where_there_are_any(tmp_path):
     assert np.abs(ran(tmp_path, "generator", z=z)["x"] - trained).max() > 1e-3
 
 
-@by_tensorflow
+@pytest.mark.neutral
 def test_half_precision_is_exported_in_float32(tmp_path, mixed_bfloat16):
     model = build("dcgan")
     onnx_files.export(model, tmp_path)
@@ -96,6 +96,7 @@ def test_half_precision_is_exported_in_float32(tmp_path, mixed_bfloat16):
     np.testing.assert_allclose(x, keras.ops.convert_to_numpy(same(z)), atol=1e-4)
 
 
+@pytest.mark.neutral
 def test_spectrally_normalised_networks_can_be_exported(tmp_path, mixed_bfloat16):
     names = ("generator", "image_critic", "latent_critic")
     layers = [keras.Input((2,)), bms_keras.SpectralNormalization(keras.layers.Dense(8))]
@@ -107,7 +108,7 @@ def test_spectrally_normalised_networks_can_be_exported(tmp_path, mixed_bfloat16
     np.testing.assert_allclose(ran(tmp_path, "recognition", x=x)["mean"], mean, atol=1e-4)
 
 
-@by_tensorflow
+@pytest.mark.neutral
 def test_a_method_with_points_for_posteriors_keeps_them(tmp_path):
     model = build("mlp", DistGAN, ("recognition", "generator", "image_critic"), "none")
     onnx_files.export(model, tmp_path)
@@ -115,7 +116,7 @@ def test_a_method_with_points_for_posteriors_keeps_them(tmp_path):
     assert (ran(tmp_path, "recognition", x=np.ones((3, 2), "float32"))["log_variance"] == -12).all()
 
 
-@by_tensorflow
+@pytest.mark.neutral
 def test_log_variances_are_bounded_as_the_model_bounds_them(tmp_path):
     model = build("mlp")
     onnx_files.export(model, tmp_path)
@@ -126,13 +127,14 @@ def test_log_variances_are_bounded_as_the_model_bounds_them(tmp_path):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-@by_tensorflow
+@pytest.mark.neutral
 def test_without_a_recognition_network_there_is_one_file(tmp_path):
     model = build("mlp", bms_keras.methods.gan.GAN, ("generator", "image_critic"), "none")
     onnx_files.export(model, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["generator.onnx"]
 
 
+@pytest.mark.neutral
 def test_nothing_is_overwritten(tmp_path):
     (tmp_path / "recognition.onnx").write_bytes(b"mine")
     with pytest.raises(BadInput, match=r"recognition.onnx exists .* choose another folder"):
@@ -140,6 +142,7 @@ def test_nothing_is_overwritten(tmp_path):
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"mine"]
 
 
+@pytest.mark.neutral
 def test_files_are_written_together_or_not_at_all(tmp_path, monkeypatch):
     whole = onnx_files.write_atomically
 
@@ -154,6 +157,7 @@ def test_files_are_written_together_or_not_at_all(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.neutral
 def test_a_missing_package_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(onnx_files, "NEEDED", ("tensorflow", "no_such_package"))
     with pytest.raises(BadInput, match=r"no_such_package.*pip install 'bms_keras\[onnx\]'"):

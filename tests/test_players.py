@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_experiment import config
+from helpers import config
 
 from bms_keras.runs import experiment
 from bms_keras.runs.config import changes, differences

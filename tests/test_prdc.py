@@ -6,6 +6,8 @@ import pytest
 from bms_keras.metrics import prdc as module
 from bms_keras.metrics.prdc import prdc
 
+pytestmark = pytest.mark.neutral
+
 
 def written_out(real, fake, k):
     """Naeem et al. 2020, equations 2 to 5, a pair of points at a time."""

@@ -7,6 +7,8 @@ import pytest
 from bms_keras import methods
 from bms_keras.runs.config import complete
 
+pytestmark = pytest.mark.neutral
+
 # Rates of R and G, of D_I, of D_L; beta_1, beta_2; margins where there are any.
 CIFAR10 = {
     "bms_vae_gan": (2e-4, 2e-4, 2e-4, 0.0, 0.9, (2.0, 0.0)),

@@ -4,10 +4,8 @@ import keras
 import numpy as np
 import pytest
 import scipy.stats
+from helpers import NumpyLosses, image_config, naive_gdpp
 from keras import ops
-from test_experiment import image_config
-from test_hybrid import NumpyLosses
-from test_objectives import naive_gdpp
 
 from bms_keras.export import onnx_files
 from bms_keras.methods.bwgan import BWGAN

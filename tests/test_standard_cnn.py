@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from conftest import HYBRID, LATENT
-from test_dcgan import count, enlarged, kinds, wrapped
+from helpers import count, enlarged, kinds, wrapped
 
 import bms_keras
 from bms_keras import networks

@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 import pytest
+from helpers import config, image_config
 from keras import ops
-from test_experiment import config, image_config
 
 from bms_keras import data
 from bms_keras.data import synthetic

@@ -12,7 +12,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from test_experiment import config, image_config
+from helpers import config, image_config
 
 from bms_keras import distribution, methods
 from bms_keras.distribution import strategies

@@ -32,11 +32,16 @@ RECORD = {"method": "bms_vae_gan", "samples": 10, "seed": 3, "step": 4, "modes":
 
 
 def command(folder, *flags):
+    """What follows `python` on a command line of small runs."""
     fields = ",".join(f"{name}={value}" for name, value in TINY.items())
-    flags = (f"--workdir={folder}", "--steps=4", f"--fields={fields}", *flags)
-    environment = os.environ | {"KERAS_BACKEND": keras.backend.backend()}
-    command = [sys.executable, "-m", "bms_keras.tables", *flags]
-    return {"args": command, "cwd": ROOT, "env": environment, "text": True}
+    return (
+        "-m",
+        "bms_keras.tables",
+        f"--workdir={folder}",
+        "--steps=4",
+        f"--fields={fields}",
+        *flags,
+    )
 
 
 def job(folder, seed=1000, method="bms_vae_gan", steps=4, names=("modes",)):
@@ -53,6 +58,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.neutral
 def test_every_row_is_a_config_that_holds_together():
     for table in registry.TABLES.values():
         assert len({(row.name, str(row.paper)) for row in table.rows}) == len(table.rows)
@@ -77,12 +83,12 @@ def test_what_is_left_to_do_is_seen(folder):
     assert job(folder, method="sn_gan", names=("modes", "latent")).record()  # the latter never is
 
 
-def test_a_table_from_the_command_line(folder, tmp_path):
+def test_a_table_from_the_command_line(folder, tmp_path, command_line):
     """Two runs are there; the third is trained in a process of its own."""
     (folder / "ring_bms_vae_gan_1001").mkdir()
     out = tmp_path / "table.json"
     flags = ("--rows=ring:bms_vae_gan", "--seeds=2", f"--out={out}", "--jobs=2")
-    result = subprocess.run(**command(folder, *flags), capture_output=True, timeout=300)
+    result = command_line(*command(folder, *flags))
     assert result.returncode == 0, result.stderr
     assert "2 of 2" in result.stdout
     results = json.loads(out.read_text())
@@ -97,21 +103,27 @@ def test_a_table_from_the_command_line(folder, tmp_path):
         assert png.read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_field_comes_before_the_tables_protocol(tmp_path):
+@pytest.mark.neutral
+def test_a_field_comes_before_the_tables_protocol(tmp_path, command_line):
     fields = "--fields=protocol.generated=-1"  # refused, naming the value that was taken
     flags = ["--table=7", fields, f"--workdir={tmp_path}", "--only=sn_gan", "--data=none.npz"]
-    run = [sys.executable, "-m", "bms_keras.tables", *flags]
-    run = subprocess.run(run, cwd=ROOT, capture_output=True, text=True)
+    run = command_line("-m", "bms_keras.tables", *flags)
     assert run.returncode == 1
     assert "config.protocol.generated" in run.stdout + run.stderr
 
 
+@pytest.mark.neutral
 def test_a_table_that_is_stopped_goes_on(tmp_path):
     """SIGTERM reaches the run, which saves; the same command would go on from there."""
     flags = ("--rows=ring:sn_gan", "--seeds=1", "--fields=checkpoint_every=100000")
-    arguments = command(tmp_path, *flags, "--steps=1000000")
     process = subprocess.Popen(
-        **arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+        [sys.executable, *command(tmp_path, *flags, "--steps=1000000")],
+        cwd=ROOT,
+        env=os.environ | {"KERAS_BACKEND": keras.backend.backend()},
+        text=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
     )
     log = tmp_path / "ring_sn_gan_1000" / "log.txt"
     while not (log.exists() and "step 0 of" in log.read_text()) and process.poll() is None:
@@ -124,6 +136,7 @@ def test_a_table_that_is_stopped_goes_on(tmp_path):
     assert list((tmp_path / "ring_sn_gan_1000" / "checkpoints").glob("*.npz"))
 
 
+@pytest.mark.neutral
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [
@@ -132,8 +145,8 @@ def test_a_table_that_is_stopped_goes_on(tmp_path):
         (["--rows=ring:sn_gan", "--table=1"], "either --table or --rows"),
     ],
 )
-def test_bad_input_is_one_line(flags, expected, tmp_path):
-    result = subprocess.run(**command(tmp_path / "new", *flags), capture_output=True, timeout=300)
+def test_bad_input_is_one_line(flags, expected, tmp_path, command_line):
+    result = command_line(*command(tmp_path / "new", *flags))
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
     assert expected in result.stderr.splitlines()[-1]

@@ -5,7 +5,7 @@ import typing
 import keras
 import numpy as np
 import pytest
-from test_decoding import load, values
+from helpers import load, values
 
 import bms_keras
 from bms_keras.data import decoding

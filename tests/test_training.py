@@ -6,10 +6,10 @@ import signal
 
 import numpy as np
 import pytest
+from helpers import config, content, image_config
 from keras import ops
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboardX import record_writer
-from test_experiment import config, image_config
 
 from bms_keras import BMSVAEGAN, metrics, objectives
 from bms_keras.errors import BadInput, NotFinite
@@ -65,12 +65,6 @@ def signal_at(monkeypatch):
         monkeypatch.setattr(training.Guard, "on_train_batch_end", on_train_batch_end)
 
     return signal_at
-
-
-def content(workdir):
-    """The newest checkpoint, byte for byte, and its step."""
-    path = checkpoint.paths(Workdir(workdir).checkpoints)[-1]
-    return path.read_bytes(), int(path.stem[5:])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

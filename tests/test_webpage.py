@@ -29,6 +29,7 @@ needs_chromium = pytest.mark.skipif(
 )
 
 
+@pytest.mark.neutral
 def test_the_page_sends_nothing():
     """A page's policy: no request, no form, no other base for links."""
     page = importlib.resources.files(webpage).joinpath("page.html").read_text()
@@ -38,8 +39,8 @@ def test_the_page_sends_nothing():
         assert directives[name] == "'none'"
 
 
-# On JAX a page is written by the same code in a process of its own, which takes ten seconds.
-IMAGES = ["grey", "colour"] if keras.backend.backend() == "tensorflow" else ["grey"]
+# On JAX a page is written by the same code in a process of its own: one of points shows it.
+IMAGES = [pytest.param(kind, marks=pytest.mark.neutral) for kind in ("grey", "colour")]
 
 
 def model_and_data(kind):
@@ -132,6 +133,7 @@ def test_it_generates_what_the_model_does(opened):
         assert text == f"x = ({point[0]:.2f}, {point[1]:.2f})"
 
 
+@pytest.mark.neutral
 @needs_chromium
 def test_it_draws_and_says_so(opened):
     assert len(np.unique(pixels(opened.browser, "sample"), axis=0)) > 3
@@ -148,6 +150,7 @@ def test_it_draws_and_says_so(opened):
         assert (pixels(opened.browser, "sample") != before).any()
 
 
+@pytest.mark.neutral
 @needs_chromium
 def test_a_slider_moves_by_keyboard_along_its_direction(opened):
     z = np.random.default_rng(1).standard_normal(4).astype("float32")
@@ -175,6 +178,7 @@ def test_a_slider_moves_by_keyboard_along_its_direction(opened):
         np.testing.assert_allclose(found, opened.data.unscaled(shown), atol=0.006)
 
 
+@pytest.mark.neutral
 @needs_chromium
 @pytest.mark.parametrize("kind", IMAGES)
 def test_it_reconstructs_a_file(kind, pages, chromium, tmp_path):
@@ -207,6 +211,7 @@ def test_it_reconstructs_a_file(kind, pages, chromium, tmp_path):
     assert not chromium.errors
 
 
+@pytest.mark.neutral
 @needs_chromium
 def test_it_works_from_a_server_too(pages, chromium):
     _, _, path = pages("points")
@@ -240,7 +245,9 @@ def test_the_leading_direction_is_that_of_a_linear_generator():
 
 def test_a_run_becomes_a_page(tmp_path):
     config = grid.get_config()
-    config.update(steps=2, steps_per_execution=1, eval_every=0, checkpoint_every=2)
+    config.update(
+        steps=2, steps_per_execution=1, eval_every=0, checkpoint_every=2, jit_compile="auto"
+    )
     training.train(config, tmp_path / "run")
     evaluation.evaluate(tmp_path / "run", ["modes"], web_dir=tmp_path / "page")
     page = (tmp_path / "page" / "index.html").read_text()
@@ -250,6 +257,7 @@ def test_a_run_becomes_a_page(tmp_path):
         assert mode not in page
 
 
+@pytest.mark.neutral
 def test_nothing_is_overwritten(tmp_path):
     (tmp_path / "index.html").write_text("mine")
     with pytest.raises(BadInput, match=r"index.html exists and is not overwritten"):
@@ -266,12 +274,14 @@ def own_cache(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.neutral
 def test_without_npm_the_line_says_what_to_do(own_cache, monkeypatch):
     monkeypatch.setenv("PATH", str(own_cache))
     with pytest.raises(BadInput, match=r"fetched by npm, not installed .*--onnxruntime_web=onnx"):
         runtime.load()
 
 
+@pytest.mark.neutral
 def test_without_a_network_the_line_says_what_to_do(own_cache, monkeypatch):
     if runtime.shutil.which("npm") is None:
         pytest.skip("npm is not installed")
@@ -282,6 +292,7 @@ def test_without_a_network_the_line_says_what_to_do(own_cache, monkeypatch):
     assert not list((own_cache / "cache" / "web").iterdir())
 
 
+@pytest.mark.neutral
 def test_another_file_is_refused(own_cache):
     with pytest.raises(BadInput, match="cannot be read: No such file"):
         runtime.load(own_cache / "none.tgz")
@@ -291,6 +302,7 @@ def test_another_file_is_refused(own_cache):
         runtime.load(own_cache / "other.tgz")
 
 
+@pytest.mark.neutral
 def test_a_damaged_file_in_the_cache_is_fetched_anew(own_cache, monkeypatch, capsys):
     file = own_cache / "cache" / "web" / runtime.FILE
     file.parent.mkdir(parents=True)

@@ -18,6 +18,8 @@ from bms_keras.errors import BadInput
 from bms_keras.files import cache
 from bms_keras.metrics import weights
 
+pytestmark = pytest.mark.neutral
+
 KERNEL = np.arange(2 * 3 * 4 * 5, dtype="float32").reshape(2, 3, 4, 5)  # as torch has it: OIHW
 BETA = np.float32([0.5, -1.0])
 

@@ -9,12 +9,14 @@ import subprocess
 import sys
 
 import pytest
-from test_experiment import config
+from helpers import config
 
 from bms_keras import files
 from bms_keras.errors import BadInput
 from bms_keras.files import write_atomically
 from bms_keras.runs.workdir import Workdir
+
+pytestmark = pytest.mark.neutral
 
 
 def claim(workdir, **fields):
