@@ -170,7 +170,7 @@ def signatures(model):
             lambda n, seed: {data: _quantized(served.sample(n, seed))},
             ["n", "seed"],
         )
-    if "recognition" in model.networks:
+    if model.has_posterior:
         table["encode"] = (served.encode, ["data"])
         if images:
             table["encode_uint8"] = (lambda x: served.encode(_scaled(x)), ["uint8"])

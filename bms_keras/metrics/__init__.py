@@ -13,7 +13,7 @@ from bms_keras import fields
 from bms_keras.errors import BadInput, lookup
 from bms_keras.fields import Field
 from bms_keras.metrics import fid, inception, ivom, lpips
-from bms_keras.metrics.latent import LATENT_MATCH, latent_match
+from bms_keras.metrics.latent import LATENT_MATCH, latent_match, posterior_sample
 from bms_keras.metrics.modes import MODE_STATISTICS, SAMPLES, mode_statistics
 
 LATENTS = 10_000
@@ -77,7 +77,7 @@ class Metric:
         """Why it does not apply, or `None`."""
         if self.kind not in (None, data.kind):
             return f"needs data of the kind {self.kind!r}; this is {data.kind!r}"
-        if self.posterior and "recognition" not in model.networks:
+        if self.posterior and not model.has_posterior:
             return "needs a method with a recognition network"
         if (found := len(data.points(self.points))) < self.points:
             return f"needs at least {self.points} held-out points. Received: {found}"
@@ -94,9 +94,8 @@ def _latent(model, data, protocol):
     """The latent match over data points that training never saw."""
     x = data.points(LATENTS)
     rng = np.random.default_rng(0)
-    mean, log_variance = model.encode(x)
-    q = mean + np.exp(0.5 * log_variance) * rng.standard_normal(mean.shape)
-    return latent_match(q, rng.standard_normal(mean.shape))
+    q = posterior_sample(*model.encode(x), rng)
+    return latent_match(q, rng.standard_normal(q.shape))
 
 
 def _fid(model, data, protocol):

@@ -45,6 +45,21 @@ def latent_match(q, p, seed=0):
     }
 
 
+def posterior_sample(mean, log_variance, rng):
+    """One z ~ q(z|x) for each of n data points, by numpy's noise.
+
+    The published numbers and figures rest on this noise; elsewhere `sample_posterior` draws.
+
+    Args:
+        mean, log_variance: The posteriors, `(n, L)` each.
+        rng: A numpy `Generator`.
+
+    Returns:
+        float64 array `(n, L)`.
+    """
+    return mean + np.exp(log_variance / 2) * rng.standard_normal(mean.shape)
+
+
 def log_aggregate_posterior(z, mean, log_variance):
     """log q(z), the mean of q(z|x) over data points, by Monte Carlo.
 

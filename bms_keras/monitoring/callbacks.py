@@ -119,7 +119,7 @@ class Projector(ToTensorBoard):
         self.data = data
 
     def act(self, step, logs):
-        if "recognition" in self.model.networks:
+        if self.model.has_posterior:
             tensorboard.project(
                 pathlib.Path(self.folder), *diagnostics.latents(self.model, self.data)
             )

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
-from bms_keras.metrics.latent import missed_by_posterior
+from bms_keras.metrics.latent import missed_by_posterior, posterior_sample
 
 DPI = 150
 PANEL = 34  # letters of a title above a panel 3.2 inches wide
@@ -56,7 +56,7 @@ def latent_space(data, models, points=1000, seed=0):
         rng = np.random.default_rng(seed)
         mean, log_variance = model.encode(data.points(10_000))
         z = rng.standard_normal((points, model.latent_dim))
-        q = (mean + np.exp(log_variance / 2) * rng.standard_normal(mean.shape))[:points]
+        q = posterior_sample(mean, log_variance, rng)[:points]
         missed = missed_by_posterior(z, mean, log_variance)
         shares[title] = 100 * float(missed.mean())
         with threadpool_limits(1):  # its threads wait by spinning, which hurts on busy machines

@@ -31,7 +31,7 @@ def while_training(model, data):
         figure = figures.scatter(data, {"samples": model.sample(SAMPLES, seed=0)})
         return {"samples": figures.pixels(figure)}
     drawn = {"samples": grid(quantized(model.sample(COLUMNS**2, seed=0)))}
-    if "recognition" in model.networks:
+    if model.has_posterior:
         x = data.images(5 * COLUMNS)
         drawn["reconstructions"] = pairs(x, quantized(model.reconstruct(scaled(x), seed=0)))
     return drawn
@@ -69,7 +69,7 @@ def of_comparison(models, data, names):
     samples = {title: model.sample(SAMPLES, seed=0) for title, model in models.items()}
     figure = figures.scatter(data, {"target": data.points(SAMPLES)} | samples)
     drawn, numbers = {"table2": figures.pixels(figure)}, {}
-    encoders = {title: model for title, model in models.items() if "recognition" in model.networks}
+    encoders = {title: model for title, model in models.items() if model.has_posterior}
     if title in encoders:
         figure, shares = figures.latent_space(data, encoders)
         drawn["table3"] = figures.pixels(figure)

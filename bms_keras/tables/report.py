@@ -114,7 +114,7 @@ def draw(runs, names, folder, prefix):
         _, built, _ = evaluation.load(Workdir(path))
         models[title], data = built.model, built.data
     # The first model decides whether latents are drawn.
-    models = dict(sorted(models.items(), key=lambda item: "recognition" not in item[1].networks))
+    models = dict(sorted(models.items(), key=lambda item: not item[1].has_posterior))
     drawn, _ = image_grids.of_comparison(models, data, names)
     paths = []
     for name in {"table2", "table3", "comparison", "closest"} & set(drawn):

@@ -84,7 +84,7 @@ class Job:
 
     def applicable(self):
         """Those of the metrics that apply to the method."""
-        posterior = "recognition" in methods.get(self.method).networks
+        posterior = methods.get(self.method).game.has_posterior
         return [name for name in self.metrics if posterior or not metrics.get(name).posterior]
 
     def _measured(self, record):
