@@ -1,4 +1,4 @@
-"""What a file in `configs/` begins with; see `bms_keras.runs.config` for the fields."""
+"""What a file in `configs/` begins with; see `bms_keras.runs.schema` for the fields."""
 
 from bms_keras.runs.config import as_published, default_config, wae_weights
 

@@ -40,7 +40,7 @@ def test_its_fields_are_those_of_the_config(family):
     mine.networks = networks.defaults("mine", residual=True, dropout=0)
     whole = complete(mine).networks
     assert (whole.residual, whole.dropout) == (True, 0.0)
-    mine.networks.residual = 1
+    mine.networks = networks.defaults("mine", residual=1)
     with pytest.raises(BadInput, match=r"config\.networks\.residual must be True or False"):
         complete(mine)
     mine.networks = networks.defaults("mine") | {"lipschitz": 1.0}

@@ -11,7 +11,8 @@ from bms_keras.errors import BadInput
 from bms_keras.game import Game
 from bms_keras.game.optimizers import HoldThenDecay
 from bms_keras.runs import memory
-from bms_keras.runs.config import JIT_COMPILE, PRECISIONS, complete
+from bms_keras.runs.config import complete
+from bms_keras.runs.schema import JIT_COMPILE, PRECISIONS
 
 
 @dataclasses.dataclass(frozen=True)
