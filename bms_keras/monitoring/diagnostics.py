@@ -8,8 +8,8 @@ import numpy as np
 from keras import ops
 
 from bms_keras import objectives
-from bms_keras.data.images import quantized
 from bms_keras.layers import SpectralNormalization
+from bms_keras.monitoring import drawings
 
 
 def learning_rates(model):
@@ -113,16 +113,13 @@ def latents(model, data, n=500):
         n: How many points; fewer where there are fewer.
 
     Returns:
-        The means of q(z|x), float32 `(n, latent_dim)`; labels, strings: of a mixture the index of
-        the nearest mode, else that of the data point; and images to show, uint8
-        `(n, height, width, channels)`, or `None`.
+        The means of q(z|x), float32 `(n, latent_dim)`; labels, strings: the data set's, or numbers;
+        and images to show, uint8 `(n, height, width, channels)`, or `None`.
     """
     x = data.points(n)
     mean, _ = model.encode(x)
-    if data.kind == "mixture":
-        distances = np.linalg.norm(data.unscaled(x)[:, None] - data.means, axis=-1)
-        return mean, [str(mode) for mode in distances.argmin(1)], None
-    return mean, [str(i) for i in range(len(x))], quantized(x)
+    labels = getattr(data, "labels", lambda n: [str(i) for i in range(len(x))])
+    return mean, labels(n), drawings.of(data).thumbnails(x)
 
 
 def _log_ratio(model, batch_size=500):

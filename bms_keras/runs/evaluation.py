@@ -3,7 +3,7 @@
 from bms_keras import data, metrics
 from bms_keras.errors import BadInput
 from bms_keras.export import onnx_files, webpage
-from bms_keras.monitoring import image_grids, tensorboard
+from bms_keras.monitoring import drawings, image_grids, tensorboard
 from bms_keras.runs import checkpoint, experiment
 from bms_keras.runs.config import as_read
 from bms_keras.runs.workdir import Workdir
@@ -66,7 +66,7 @@ def evaluate(
     tensorboard.evaluated(folder.tensorboard, numbers, step)
     record |= numbers
     if names or not exports:  # an export alone needs no data
-        drawn, shares = image_grids.of_comparison(models, built.data, names)
+        drawn, shares = drawings.of_comparison(models, built.data, names)
         image_grids.save(drawn, folder)
         record |= shares
     folder.log(record)

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from bms_keras.backends import versions as modules
-from bms_keras.monitoring import image_grids
+from bms_keras.monitoring import drawings, image_grids
 from bms_keras.runs import evaluation
 from bms_keras.runs.workdir import Workdir
 
@@ -117,7 +117,7 @@ def draw(runs, names, folder, prefix):
         models[title], data = built.model, built.data
     # The first model decides whether latents are drawn.
     models = dict(sorted(models.items(), key=lambda item: not item[1].has_posterior))
-    drawn, _ = image_grids.of_comparison(models, data, names)
+    drawn, _ = drawings.of_comparison(models, data, names)
     paths = []
     for name in {"table2", "table3", "comparison", "closest"} & set(drawn):
         path = pathlib.Path(folder) / f"{prefix}_{name}.png"
