@@ -76,6 +76,9 @@ def test_points_without_known_modes_are_drawn_over_the_data(cloud):
     low, high = zip(axes.get_xlim(), axes.get_ylim(), strict=True)
     assert (truth.min(0) > low).all()
     assert (truth.max(0) < high).all()
+    page = webpage._info(built.model, built.data)
+    assert (page["kind"], page["modes"], page["std"]) == ("points", [], 0.0)
+    np.testing.assert_allclose(page["reach"], 1.3 * np.abs(truth[:1000]).max())
 
 
 def test_a_drawing_of_ones_own(cloud):
