@@ -16,8 +16,8 @@ def load(names):
     Raises:
         BadInput: If one cannot be imported.
     """
-    search_current_folder()
     for name in (name for text in names for name in text.split(",") if name):
+        search_current_folder()
         try:
             importlib.import_module(name)
         except Exception as error:  # a module is a program, which may raise anything
