@@ -22,6 +22,7 @@ except ImportError as error:
     sys.exit(f"eval.py: {error}")
 from absl import flags
 
+cli.prepare()
 WORKDIR = flags.DEFINE_string("workdir", None, "The folder of the run.")
 METRICS = flags.DEFINE_list("metrics", None, "Metrics by name; all that apply, if not given.")
 COMPARE = flags.DEFINE_list("compare", [], "Other workdirs, to draw beside this one.")
@@ -32,13 +33,8 @@ EXPORTS = {
     "web_dir": flags.DEFINE_string("web_dir", None, "Folder for a page that runs the generator."),
     "onnxruntime_web": flags.DEFINE_string("onnxruntime_web", None, "FILE.tgz, for --web_dir."),
 }
-PROTOCOL = {  # each in place of the config's; see bms_keras.metrics.Protocol
-    "real": flags.DEFINE_integer("real", None, "Held-out images of the FID.", 2),
-    "generated": flags.DEFINE_integer("generated", None, "Samples of FID and LPIPS.", 2),
-    "ivom_images": flags.DEFINE_integer("ivom_images", None, "Held-out images of IvOM.", 2),
-    "inception": flags.DEFINE_string("inception", None, "FILE.npz or 'tfhub': the FID's network."),
-    "lpips": flags.DEFINE_string("lpips", None, "'alexnet', 'vgg16' or an .npz named so."),
-}
+flags.DEFINE_list("imports", [], "Modules of your own, beside those of the run.")
+PROTOCOL = cli.define_options()  # of the metrics, each in place of the config's
 flags.mark_flag_as_required("workdir")
 flags.register_validator(
     "checkpoint",

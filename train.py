@@ -20,7 +20,7 @@ except ImportError as error:
 from absl import flags
 from ml_collections import config_flags
 
-cli.check_files()  # those of flags are read where a config is defined
+cli.prepare()  # files of flags are read where a config is defined
 CONFIG = config_flags.DEFINE_config_file("config", None, "A file in configs/, :method.")
 WORKDIR = flags.DEFINE_string("workdir", None, "The folder of the run.")
 COORDINATOR = flags.DEFINE_string(

@@ -1,8 +1,11 @@
 """Errors that a user can mend, and how they and warnings are said: in one line."""
 
 import contextlib
+import re
 import reprlib
 import sys
+
+OWN = ". One of your own comes by config.imports"  # what a registry that users add to says, too
 
 
 class BadInput(ValueError):
@@ -53,20 +56,38 @@ def optional(what):
         warn(f"no {what}: {reason(error)}")
 
 
-def lookup(table, name, field):
+def lookup(table, name, field, hint=""):
     """What a registry holds under a name.
 
     Args:
         table: Dictionary by name.
         name: The name that was asked for.
         field: What a user calls it.
+        hint: What else the error says.
 
     Raises:
         BadInput: If there is none; the line lists the names there are.
     """
     if not isinstance(name, str) or name not in table:
-        raise BadInput(f"{field} must be one of {', '.join(table)}. Received: {shown(name)}")
+        raise BadInput(f"{field} must be one of {', '.join(table)}. Received: {shown(name)}{hint}")
     return table[name]
+
+
+def enter(table, name, part, field):
+    """Adds a user's own part to a registry; it takes the place of one of that name.
+
+    Args:
+        table: Dictionary by name.
+        name: Letters, digits, "_", "-" and ".": it stands in flags and in the names of folders.
+        part: What is added.
+        field: What a user calls it.
+
+    Raises:
+        BadInput: If the name is none.
+    """
+    if not isinstance(name, str) or not re.fullmatch(r"\w[\w.-]*", name):
+        raise BadInput(f"{field} must have a name of letters and digits. Received: {shown(name)}")
+    table[name] = part
 
 
 def shown(value):

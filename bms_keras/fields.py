@@ -104,6 +104,13 @@ def texts(value):
     return None if fits else "a tuple of names"
 
 
+def modules(value):
+    """A tuple of names of modules; one text may hold several, with commas between them."""
+    names = ",".join(value).split(",") if texts(value) is None else ["-"]
+    fits = all(part.isidentifier() for name in names if name for part in name.split("."))
+    return None if fits else "a tuple of module names, as an import statement has them"
+
+
 def widths(value):
     """The widths of hidden layers."""
     size = integer(1, WIDEST)

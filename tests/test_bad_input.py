@@ -31,7 +31,7 @@ CASES = {
     "no such method": (NEW, "train.py", [f"{GRID}:vae"], "method must be one of bms_vae_gan, "),
     "no such metric": (NEW, "eval.py", ["--metrics=beauty"], "ivom, lpips. Received: 'beauty'"),
     "no run": (NEW, "eval.py", [], "holds no run"),
-    "one sample for the FID": (RUN, "eval.py", ["--generated=1"], "1 is not integer >= 2"),
+    "one sample for the FID": (RUN, "eval.py", ["--generated=1"], "an integer of at least 2"),
     "a step that is no number": (RUN, "eval.py", ["--checkpoint=last"], "'best' or a step"),
     "a step that is gone": (RUN, "eval.py", ["--checkpoint=99"], "the steps that are kept are 2"),
     "no best": (RUN, "eval.py", ["--checkpoint=best"], "best.npz does not exist"),

@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboardX import record_writer
 
 from bms_keras import callbacks
-from bms_keras.monitoring import events, image_grids
+from bms_keras.monitoring import drawings, events
 from bms_keras.runs import checkpoint, experiment
 from bms_keras.runs.signals import Interrupted
 
@@ -73,7 +73,7 @@ def test_images_are_drawn_as_they_are_on_disk(tmp_path):
         built.model.optimizer.iterations.assign(step)
         grid.on_epoch_end(0)
     grid.on_train_end()
-    drawn = image_grids.while_training(built.model, built.data)
+    drawn = drawings.while_training(built.model, built.data)
     assert len(drawn) == 2
     written = read(tmp_path)
     for name, picture in drawn.items():

@@ -93,6 +93,7 @@ def test_eval_measures_nothing_if_told_so(workdir, command_line):
     result = command_line("eval.py", f"--workdir={workdir}", "--metrics=")
     assert result.returncode == 0, result.stderr
     record = json.loads(result.stdout.splitlines()[-1])
+    assert record.pop("measured") == []
     assert set(record) == {"method", "samples", "seed", "step", "latent_missed_percent"}
 
 

@@ -45,8 +45,8 @@ def tomorrow(monkeypatch):
 
 def test_a_run_of_today_goes_on_with_tomorrows_fields(tmp_path, monkeypatch, tomorrow):
     """Trained, resumed, evaluated and compared: what it lacks is at its default."""
-    monkeypatch.setattr(training.image_grids, "at_the_end", lambda model, data: {})
-    monkeypatch.setattr(training.image_grids, "while_training", lambda model, data: {})
+    monkeypatch.setattr(training.drawings, "at_the_end", lambda model, data: {})
+    monkeypatch.setattr(training.drawings, "while_training", lambda model, data: {})
     run = Workdir(tmp_path)
     shutil.copy(FIXTURE, run.config_file)
     training.train(run.config(), tmp_path)

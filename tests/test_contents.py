@@ -119,14 +119,14 @@ def test_mixtures_are_told_apart_by_their_modes():
     contents.check(grids[0].contents, grids[1], accept=False)
     with pytest.raises(bms_keras.BadInput, match=r"ring is not .* grid then, ring now"):
         contents.check(grids[0].contents, synthetic.ring(4, 0), accept=False)
-    with pytest.raises(bms_keras.BadInput, match="the name is the same, and the modes are others"):
+    with pytest.raises(bms_keras.BadInput, match="the name is the same, and the data are others"):
         contents.check(grids[0].contents | {"fingerprint": "0"}, grids[1], accept=False)
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"kind": "sound"},
+        {"kind": "mixture"},
         {"kind": []},
         {"kind": {}},
         {"name": 3},

@@ -118,7 +118,7 @@ def test_the_same_data_elsewhere_go_on(place, monkeypatch, name):
         (place / "mine").rename(place / "moved")
     monkeypatch.setenv("HOME", str(place))
     trained = checkpoint.read(place / "run/checkpoints/step_000000001.npz")[1]
-    monkeypatch.setattr("bms_keras.monitoring.image_grids.at_the_end", lambda *_: {})
+    monkeypatch.setattr("bms_keras.monitoring.drawings.at_the_end", lambda *_: {})
     built = training.train(config(name), "run")
     assert int(built.model.optimizer.iterations) == 1
     for variable, before in zip(built.model.variables, trained.values(), strict=False):
@@ -138,7 +138,7 @@ def test_changed_data_are_refused_in_a_line_and_taken_when_told(place, monkeypat
     assert content(place / "run") == before
     with pytest.raises(bms_keras.BadInput, match=line):
         evaluation.load(Workdir("run"))[1].data.points(3)
-    monkeypatch.setattr("bms_keras.monitoring.image_grids.at_the_end", lambda *_: {})
+    monkeypatch.setattr("bms_keras.monitoring.drawings.at_the_end", lambda *_: {})
     assert training.train(config("mine", accept_changes=True), "run")
     assert evaluation.load(Workdir("run"))[1].data.points(3).shape == (3, 8, 8, 3)
 
@@ -154,7 +154,7 @@ def test_other_data_of_the_same_name_are_refused(place):
 def test_an_old_run_goes_on_with_whatever_there_is(place, monkeypatch):
     forget(place / "run")
     add(place / "mine", "new.png", 100)
-    monkeypatch.setattr("bms_keras.monitoring.image_grids.at_the_end", lambda *_: {})
+    monkeypatch.setattr("bms_keras.monitoring.drawings.at_the_end", lambda *_: {})
     assert training.train(config("mine"), "run")
 
 
@@ -213,7 +213,7 @@ def test_runs_are_compared_by_what_their_data_are(place, monkeypatch):
     known["data"]["source"] = "copy"
     (place / "other/config.json").write_text(json.dumps(known))
     drawing = Mock(return_value=({}, {}))
-    monkeypatch.setattr("bms_keras.monitoring.image_grids.of_comparison", drawing)
+    monkeypatch.setattr("bms_keras.monitoring.drawings.of_comparison", drawing)
     evaluation.evaluate("run", [], compare=["other"])
     assert list(drawing.call_args.args[0]) == ["sn_gan", "sn_gan T=1 seed 0"]
     forget(place / "other")  # so that it is not refused for having changed itself

@@ -9,7 +9,7 @@ import shutil
 import keras
 import pytest
 
-from bms_keras import methods
+from bms_keras import methods, metrics
 from bms_keras.runs.config import complete
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -71,7 +71,7 @@ def test_commands_are_taken(page, words):
         check_config(flags.pop("config"), flags)
     if script in ("train.py", "eval.py"):
         known = set(re.findall(r'DEFINE_\w+\(\s*"(\w+)"', (ROOT / script).read_text()))
-        known |= {"real", "generated", "ivom_images", "inception", "lpips"}
+        known |= set(metrics.options())
         assert {name for name in flags if not name.startswith("config.")} <= known
     elif script == "-m" and words[1] == "bms_keras.tables":
         text = (ROOT / "bms_keras" / "tables" / "__main__.py").read_text()

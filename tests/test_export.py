@@ -50,7 +50,7 @@ class Served:
         }
         if self.data == "images":
             requests["sample_uint8"] = (drawn, {"images": quantized(model.sample(7, seed=seed))})
-        if "recognition" in model.networks:
+        if model.has_posterior:
             mean, log_variance = model.encode(x)
             posterior = {"mean": mean, "log_variance": log_variance}
             best = model.reconstruct(x, samples=3, seed=1)

@@ -9,7 +9,7 @@ from helpers import config, image_config
 from PIL import Image
 
 from bms_keras.data.images import quantized, scaled
-from bms_keras.monitoring import figures, image_grids
+from bms_keras.monitoring import drawings, figures, image_grids
 from bms_keras.monitoring.image_grids import GAP
 from bms_keras.runs import experiment
 from bms_keras.runs.workdir import Workdir
@@ -102,7 +102,7 @@ def test_interpolations_end_in_samples_of_the_prior(built):
 
 def test_what_is_drawn_while_training(built):
     model, data = built.model, built.data
-    drawn = image_grids.while_training(model, data)
+    drawn = drawings.while_training(model, data)
     assert set(drawn) == {"samples", "reconstructions"}
     samples = quantized(model.sample(100, seed=0))
     np.testing.assert_array_equal(drawn["samples"], image_grids.grid(samples))
@@ -116,8 +116,8 @@ def test_what_is_drawn_while_training(built):
 
 def test_a_method_without_a_posterior_reconstructs_nothing(tmp_path):
     built = experiment.build(image_config(tmp_path, "sn_gan"))
-    assert set(image_grids.while_training(built.model, built.data)) == {"samples"}
-    assert set(image_grids.at_the_end(built.model, built.data)) == {
+    assert set(drawings.while_training(built.model, built.data)) == {"samples"}
+    assert set(drawings.at_the_end(built.model, built.data)) == {
         "samples",
         "interpolations",
         "neighbours",
@@ -125,7 +125,7 @@ def test_a_method_without_a_posterior_reconstructs_nothing(tmp_path):
 
 
 def test_what_is_drawn_at_the_end(built, tmp_path):
-    drawn = image_grids.at_the_end(built.model, built.data)
+    drawn = drawings.at_the_end(built.model, built.data)
     names = {"samples", "reconstructions", "interpolations", "neighbours"}
     assert set(drawn) == names
     workdir = Workdir(tmp_path / "run")
@@ -147,7 +147,7 @@ def test_a_link_among_the_pictures_does_not_reach_its_target(built, tmp_path):
 
 def test_points_are_drawn_over_the_modes():
     built = experiment.build(config())
-    drawn = image_grids.at_the_end(built.model, built.data)
+    drawn = drawings.at_the_end(built.model, built.data)
     assert set(drawn) == {"samples"}
     assert drawn["samples"].ndim == 3
 
@@ -185,7 +185,7 @@ def test_a_comparison_has_the_samples_of_each_model_under_its_title(built, monke
 def test_the_closest_samples_are_drawn_where_they_are_measured(built, monkeypatch, names):
     found = noise(1)[0]
     monkeypatch.setattr(image_grids, "closest", lambda models, data: {"closest": found})
-    drawn, numbers = image_grids.of_comparison({"a": built.model}, built.data, names)
+    drawn, numbers = drawings.of_comparison({"a": built.model}, built.data, names)
     assert numbers == {}
     assert ("closest" in drawn) == ("ivom" in names)
     assert {"samples", "neighbours"} <= set(drawn)

@@ -185,3 +185,14 @@ def test_the_registry_knows_every_player(name, tmp_path):
 def test_methods_for_images_refuse_points(name):
     with pytest.raises(bms_keras.BadInput, match=f"'{name}' needs data of the kind 'images'"):
         experiment.build(config(name))
+
+
+def test_a_method_of_ones_own_is_looked_up_like_any(monkeypatch):
+    monkeypatch.setitem(methods.METHODS, "mine", None)  # to be gone afterwards
+    mine = methods.Method("mine", bms_keras.GAN, ("generator", "image_critic"))
+    methods.register("mine", mine)
+    assert methods.get("mine") is mine
+    with pytest.raises(bms_keras.BadInput, match=r"a name of letters and digits. Received: 'a:b'"):
+        methods.register("a:b", mine)
+    with pytest.raises(bms_keras.BadInput, match=r"Received: 'yours'. .*comes by config.imports"):
+        methods.get("yours")

@@ -1,13 +1,12 @@
 """The registry of metrics measures models, and says which metrics apply."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 from helpers import config, image_config
 
-from bms_keras import metrics
+from bms_keras import fields, metrics
 from bms_keras.errors import BadInput
+from bms_keras.fields import Field
 from bms_keras.runs import experiment
 
 PROTOCOL = metrics.Protocol()
@@ -37,9 +36,9 @@ def test_a_metric_gives_the_numbers_that_it_names(built, name):
 
 
 def test_the_names_of_numbers_hold_the_protocol(of_images):
-    protocol = dataclasses.replace(PROTOCOL, generated=7, lpips="~/weights_vgg16.npz")
+    given = {"generated": 7, "lpips": "~/weights_vgg16.npz"}
     named = lambda name, **kw: list(  # noqa: E731
-        metrics.get(name).keys(of_images["wae"].data, dataclasses.replace(protocol, **kw))
+        metrics.get(name).keys(of_images["wae"].data, metrics.Protocol(**given | kw))
     )
     assert named("fid") == ["fid_24_7_test", "kid_24_7_test"]
     assert named("fid", real=9, inception="tfhub")[0] == "fid_tfhub_9_7_test"
@@ -77,8 +76,9 @@ def test_metrics_are_measured_by_one_protocol_into_one_record(built, monkeypatch
 
         return metrics.Metric(function)
 
-    monkeypatch.setattr(metrics, "METRICS", {name: fake(name) for name in ("a", "b", "c")})
-    protocol = dataclasses.replace(PROTOCOL, generated=7)
+    for name in ("a", "b", "c"):
+        monkeypatch.setitem(metrics.METRICS, name, fake(name))
+    protocol = metrics.Protocol(generated=7)
     record = metrics.measure(["c", "a"], built.model, built.data, protocol)
     assert record == {"c_7": 1.0, "a_7": 1.0}
     assert seen == [("c", 7), ("a", 7)]
@@ -109,6 +109,23 @@ def test_what_does_not_apply_is_refused_before_anything_is_measured(
     model = of_images.get(method, built)
     with pytest.raises(BadInput, match=f"the metric {message}"):
         metrics.measure(["quick", name], model.model, model.data, PROTOCOL)
+
+
+def test_a_metric_of_ones_own_brings_its_options(monkeypatch):
+    """Two metrics may share one, but not a name for different things."""
+    monkeypatch.setattr(metrics, "METRICS", dict(metrics.METRICS))
+    power = Field(2.0, fields.above_0, "the power")
+    for name in ("mine", "yours", "mine"):
+        metrics.register(name, metrics.Metric(lambda *_: {}, options={"power": power}))
+    assert (metrics.Protocol().power, metrics.Protocol(power=3).power) == (2.0, 3)
+    assert metrics.options()["power"].may_change
+    with pytest.raises(BadInput, match=r"power must be above 0\. Received: -1"):
+        metrics.Protocol(power=-1)
+    with pytest.raises(BadInput, match=r"an option of a metric must be one of real, .*'powers'"):
+        metrics.Protocol(powers=3)
+    other = metrics.Metric(lambda *_: {}, options={"real": power})
+    with pytest.raises(BadInput, match=r"'mine' may not have the option 'real': .* 'fid' has"):
+        metrics.register("mine", other)
 
 
 def test_an_unknown_metric():

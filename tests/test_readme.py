@@ -25,13 +25,3 @@ def test_every_method_has_its_row_in_the_table():
     rows = re.findall(r"^\| `(\w+)` \| (\d+) \|", README, re.MULTILINE)
     expected = {name: method.samples or 1 for name, method in methods.METHODS.items()}
     assert {name: int(samples) for name, samples in rows} == expected
-
-
-def test_a_method_of_ones_own_runs(tmp_path, monkeypatch, capsys):
-    (code,) = re.findall(r"<!-- own -->\n```python\n(.*?)```", README, re.DOTALL)
-    assert len(code.splitlines()) < 40
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(methods, "METHODS", dict(methods.METHODS))
-    exec(code, {"__name__": "own"})
-    assert "'method': 'ls_gan'" in capsys.readouterr().out
-    assert (tmp_path / "runs" / "ls_gan" / "samples" / "samples.png").exists()

@@ -241,6 +241,30 @@ def test_what_belongs_to_a_number_has_no_column_of_its_own():
     ]
 
 
+def test_the_numbers_of_a_users_metric_have_columns_under_their_own_names():
+    """Whatever they begin or end with; what is no number has none."""
+    own = {"strays": 0.5, "modes_left": 3, "noise_images": 2.0, "width_std": 0.25, "word": "a"}
+    record = RECORD | own | {"measured": ["modes", "mine"], "fid_mine_9_9_test": 7.0}
+    rows = [report.row_of(registry.Row("moons", "sn_gan"), [record, record | {"seed": 4}])]
+    head, _, line = report.markdown(rows).splitlines()
+    names = ["modes", "fid_mine_9_9_test", "modes_left", "noise_images", "strays", "width_std"]
+    assert head == f"| data | method | seeds | {' | '.join(names)} |"
+    assert line.endswith("| 8 ± 0 | 7 ± 0 | 3 ± 0 | 2 ± 0 | 0.5 ± 0 | 0.25 ± 0 |")
+
+
+def test_a_record_says_what_was_measured(tmp_path):
+    """By the metrics' names, whatever their keys; one of an older version by its keys."""
+    done = runs.Job(str(tmp_path), "ring", "sn_gan", {"steps": 4}, ("modes",))
+    (tmp_path / "config.json").write_text(done.full_config().to_json())
+    for record, fits in (
+        ({"measured": ["latent", "modes"], "strays": 1}, True),
+        ({"measured": ["latent"], "modes": 8}, False),
+        ({"modes": 8}, True),
+    ):
+        (tmp_path / "metrics.jsonl").write_text(json.dumps({"step": 4} | record) + "\n")
+        assert bool(done.record()) == fits
+
+
 def test_a_row_with_fields_can_be_read():
     """In the table, and as a folder's name: tuples without brackets and spaces."""
     fields = {"objective.lambda_": 40, "samples": 2, "objective.mmd_scales": (0.001, 1.0)}

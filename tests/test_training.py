@@ -45,8 +45,8 @@ def short(**fields):
 
 @pytest.fixture(autouse=True)
 def _no_pictures(monkeypatch):
-    monkeypatch.setattr(training.image_grids, "at_the_end", lambda model, data: {})
-    monkeypatch.setattr(training.image_grids, "while_training", lambda model, data: {})
+    monkeypatch.setattr(training.drawings, "at_the_end", lambda model, data: {})
+    monkeypatch.setattr(training.drawings, "while_training", lambda model, data: {})
 
 
 @pytest.fixture
@@ -242,7 +242,7 @@ def test_a_full_disk_for_all_but_checkpoints_costs_what_is_shown_alone(
     training.train(short(), tmp_path / "whole")
     monkeypatch.setattr(record_writer, "open_file", lambda _: open("/dev/full", "wb"))  # noqa: SIM115
     monkeypatch.setattr(
-        training.image_grids, "at_the_end", lambda *_: {"a": np.zeros((4, 4), "uint8")}
+        training.drawings, "at_the_end", lambda *_: {"a": np.zeros((4, 4), "uint8")}
     )
     workdir = Workdir(tmp_path / "full")
     workdir.tensorboard.mkdir(parents=True)

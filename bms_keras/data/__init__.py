@@ -1,20 +1,49 @@
-"""Data by source. A source is a function of the config that returns a data set object.
+"""Data by source. A source is a function of the config that returns a `Dataset`.
 
-A data set states its whole contract: its `kind` ("mixture" or "images") and `name`; the `shape` of
-a data point and the `scale` that brings it back to its own units; `batches(start, stop, per_step)`
-to train on, of which a step takes `per_step`, and `points(n)` that training never sees; its
+A data set states its whole contract: its `kind` and `name`; the `shape` of a data point and the
+`scale` that brings it back to its own units; `batches(start, stop, per_step)` to train on, of which
+a step takes `per_step`, and `points(n)` that training never sees; how it is drawn; its
 `fingerprint`, and the `contents` that a checkpoint notes. What a step takes is a function of (seed,
 step), so that a run can go on at any step; what a data set is does not depend on its path.
 """
 
 import functools
+import inspect
 import pathlib
 
 from bms_keras.data import contents, sources, synthetic
-from bms_keras.errors import BadInput, one_line
+from bms_keras.data.dataset import Dataset
+from bms_keras.errors import OWN, BadInput, enter, one_line
 
-MIXTURES = {"grid": synthetic.grid, "ring": synthetic.ring}
+__all__ = ["SOURCES", "Dataset", "declared", "load", "name_of", "of_run", "register"]
+
+SOURCES = {  # by name; all others are paths, or names of tensorflow-datasets
+    "grid": lambda config, batch_size, seed: synthetic.grid(batch_size, seed),
+    "ring": lambda config, batch_size, seed: synthetic.ring(batch_size, seed),
+}
 TFDS = "tfds:"
+CONTRACT = (
+    *("kind", "name", "shape", "scale", "batches", "points", "unscaled"),
+    *("fingerprint", "contents"),
+)
+
+
+def register(name, function):
+    """Adds a source of one's own, for `config.data.source`.
+
+    Args:
+        name: Its name; one that is taken is replaced.
+        function: Takes `config.data`, the size of a batch and a seed; returns a `Dataset`, or what
+            has all that one has.
+
+    Raises:
+        BadInput: If the name is none.
+
+    Example:
+
+    >>> register("moons", lambda config, batch_size, seed: Moons(batch_size, seed))
+    """
+    enter(SOURCES, name, function, "a source of data")
 
 
 def load(config, batch_size, seed):
@@ -29,8 +58,8 @@ def load(config, batch_size, seed):
         BadInput: If the source is unknown, or if its data cannot be read.
     """
     source = config.source
-    if source in MIXTURES:
-        return MIXTURES[source](batch_size, seed)
+    if source in SOURCES:
+        return _whole(SOURCES[source](config, batch_size, seed), source)
     path = _path(source)
     if source.startswith(TFDS) or (path and path.is_dir()):
         if not config.resolution:
@@ -48,9 +77,29 @@ def load(config, batch_size, seed):
             "moved, train.py with --config.data.source=NEW goes on there, and notes it"
         )
     raise BadInput(
-        f"config.data.source must be one of {', '.join(MIXTURES)}, '{TFDS}NAME', or the path of an "
-        f".npz or of a folder of images. Received: {source!r}"
+        f"config.data.source must be one of {', '.join(SOURCES)}, '{TFDS}NAME', or the path of an "
+        f".npz or of a folder of images. Received: {source!r}{OWN}"
     )
+
+
+def _whole(found, source):
+    """A data set that has all that is asked of one; nothing is computed to find out."""
+    missing = [name for name in CONTRACT if inspect.getattr_static(found, name, None) is None]
+    if missing:
+        raise BadInput(
+            f"config.data.source={source!r} must give a data set with {', '.join(CONTRACT)}. "
+            f"It lacks {', '.join(missing)}"
+        )
+    return found
+
+
+def declared(config):
+    """The kind and the shape of images as far as `config.data` tells them, before anything is
+    opened, which may take long; else `None`."""
+    side = config.resolution
+    if config.source in SOURCES or not side:
+        return None
+    return "images", (side, side, config.channels or 1)
 
 
 def _path(source):
@@ -65,7 +114,7 @@ def _path(source):
 
 def name_of(source):
     """What a source's data set is called, by its path or name alone."""
-    if source in MIXTURES:
+    if source in SOURCES:
         return source
     if source.startswith(TFDS):
         return source.removeprefix(TFDS)
@@ -82,7 +131,7 @@ class Unopened:
         opened: Function without arguments that opens them.
     """
 
-    kind = "images"
+    kind = drawing = "images"
     scale = 1.0
 
     def __init__(self, shape, name, opened):
@@ -125,6 +174,6 @@ def of_run(config, manifest):
         kind, shape = noted["kind"], noted["shape"]
     else:
         kind, shape = "images", (fields.resolution, fields.resolution, fields.channels)
-    if fields.source in MIXTURES or kind != "images" or not all(shape):
+    if fields.source in SOURCES or kind != "images" or not all(shape):
         return opened()
     return Unopened(shape, name_of(fields.source), opened)

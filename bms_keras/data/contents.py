@@ -80,7 +80,8 @@ def noted(manifest):
         and isinstance(found.get("images", ""), str)
         and isinstance(found.get("shape"), list)
         and all(type(side) is int and 0 < side <= 2**16 for side in found["shape"])
-        and len(found["shape"]) == {"mixture": 1, "images": 3}.get(found["kind"])
+        and len(found["shape"])
+        == {"mixture": 1, "images": 3}.get(found["kind"], len(found["shape"]))
     )
     if not fits:
         raise BadInput("its note of the data that it was trained on is none")
@@ -126,7 +127,7 @@ def changes(before, now):
         return ""
     if (before["kind"], now["kind"]) != ("images", "images"):
         if before["name"] == now["name"]:
-            return "the name is the same, and the modes are others"
+            return "the name is the same, and the data are others"
         return f"{one_line(before['name'])} then, {now['name']} now"
     shapes = ["x".join(map(str, each["shape"])) for each in (before, now)]
     if shapes[0] != shapes[1]:

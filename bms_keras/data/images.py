@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from bms_keras.data import contents, steps
+from bms_keras.data.dataset import Dataset
 from bms_keras.errors import BadInput
 
 
@@ -46,7 +47,7 @@ class Rows:
         return np.asarray(self[:], dtype)
 
 
-class Images:
+class Images(Dataset):
     """Training and held-out images of one size.
 
     Args:
@@ -62,8 +63,7 @@ class Images:
         BadInput: If there are fewer training images than a batch holds.
     """
 
-    kind = "images"
-    scale = 1.0
+    kind = drawing = "images"
 
     def __init__(self, train, test, batch_size, seed, name="images", digests=None, prepared=()):
         if len(train) < batch_size:
@@ -126,13 +126,7 @@ class Images:
     @functools.cached_property
     def contents(self):
         """What a checkpoint notes of its data, as JSON, for `contents.check` to compare with."""
-        return {
-            "kind": self.kind,
-            "name": self.name,
-            "shape": list(self.shape),
-            "fingerprint": self.fingerprint,
-            "images": contents.packed(np.concatenate(self.digests)),
-        }
+        return super().contents | {"images": contents.packed(np.concatenate(self.digests))}
 
     def batches(self, start, stop, per_step=1):
         """What steps `start` to `stop - 1` take, for `fit`: a `tf.data.Dataset`, or on JAX a

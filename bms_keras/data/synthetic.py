@@ -4,15 +4,14 @@ import functools
 import hashlib
 import itertools
 
-import keras
 import numpy as np
 
-from bms_keras.data import steps
+from bms_keras.data.dataset import Dataset
 
 HELD_OUT = 2**62  # the batches from this step on are never trained on
 
 
-class Mixture:
+class Mixture(Dataset):
     """A uniform mixture of isotropic Gaussians, scaled to a root mean square radius of 1.
 
     Args:
@@ -24,6 +23,7 @@ class Mixture:
     """
 
     kind = "mixture"
+    drawing = "scatter"
 
     def __init__(self, means, std, batch_size, seed, name="mixture"):
         self.means = np.asarray(means, "float64")
@@ -50,22 +50,11 @@ class Mixture:
         """Tells mixtures apart by their modes."""
         return hashlib.sha256(self.means.tobytes() + repr(self.std).encode()).hexdigest()[:32]
 
-    @property
-    def contents(self):
-        """What a checkpoint notes of its data; see `bms_keras.data.contents`."""
-        names = ("kind", "name", "shape", "fingerprint")
-        return {name: getattr(self, name) for name in names}
-
-    def unscaled(self, x):
-        """Scaled points in the data's own units, float64."""
-        return np.asarray(x, "float64") * self.scale
-
-    def batches(self, start, stop, per_step=1):
-        """What steps `start` to `stop - 1` take, for `fit`: a `tf.data.Dataset`, or on JAX a
-        generator; see `steps.of_step`."""
-        if keras.backend.backend() == "tensorflow":
-            return _tf_data(self, start, stop, per_step)
-        return ((steps.of_step(self.batch, step, per_step),) for step in range(start, stop))
+    def labels(self, n):
+        """The index of the mode nearest to each of `points(n)`."""
+        x = self.unscaled(self.points(n))
+        distances = np.linalg.norm(x[:, None] - self.means, axis=-1)
+        return [str(mode) for mode in distances.argmin(1)]
 
 
 def grid(batch_size, seed):
@@ -79,24 +68,3 @@ def ring(batch_size, seed):
     angles = 2 * np.pi * np.arange(8) / 8
     means = np.stack([np.cos(angles), np.sin(angles)], -1)
     return Mixture(means, 0.01, batch_size, seed, "ring")
-
-
-def _tf_data(mixture, start, stop, per_step):
-    """Batches are drawn a block at a time: crossing from TensorFlow to Python costs as much as a
-    whole step of such small networks. Large batches do not notice, and would fill the memory."""
-    import tensorflow as tf
-
-    points = mixture.batch_size * per_step
-    block = max(1, min(100, 10**6 // points))
-
-    def batches(first):
-        block_of_steps = range(int(first), min(int(first) + block, stop))
-        return np.stack([steps.of_step(mixture.batch, step, per_step) for step in block_of_steps])
-
-    def draw(first):
-        x = tf.numpy_function(batches, [first], tf.float32)
-        return tf.ensure_shape(x, (None, points, *mixture.shape))
-
-    blocks = tf.data.Dataset.range(start, stop, block).map(draw).prefetch(1)
-    dataset = blocks.unbatch()
-    return dataset.apply(tf.data.experimental.assert_cardinality(stop - start))

@@ -71,7 +71,7 @@ def export(model, folder):
 
 def files(model):
     """The names of the files that `export` writes."""
-    return [f"{name}.onnx" for name in NAMES if name in model.networks]
+    return [f"{name}.onnx" for name in NAMES if name == "generator" or model.has_posterior]
 
 
 def converted(model):
@@ -97,7 +97,7 @@ def converted(model):
             f"ONNX needs {' and '.join(missing)}, not installed here: pip install 'bms_keras[onnx]'"
         )
     networks = {"generator": in_float32(model.inference_network("generator"))}
-    if "recognition" in model.networks:
+    if model.has_posterior:
         recognition = in_float32(model.inference_network("recognition"))
         x = keras.Input(model.data_shape, dtype="float32")
         kept = getattr(model, "log_variances", objectives.LOG_VARIANCES)

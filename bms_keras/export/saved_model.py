@@ -117,7 +117,9 @@ def _write_elsewhere(model, path):
     with tempfile.TemporaryDirectory() as scratch:
         saved = pathlib.Path(scratch) / "model.keras"
         model.save(saved)
-        run_on_tensorflow(__name__, saved, path, type(model).__module__)
+        layers = (each for net in model.networks.values() for each in net._flatten_layers())
+        used = {type(each).__module__ for each in (model, *layers)} - {"__main__"}
+        run_on_tensorflow(__name__, saved, path, *sorted(used))
 
 
 def _write(model, path):
@@ -170,7 +172,7 @@ def signatures(model):
             lambda n, seed: {data: _quantized(served.sample(n, seed))},
             ["n", "seed"],
         )
-    if "recognition" in model.networks:
+    if model.has_posterior:
         table["encode"] = (served.encode, ["data"])
         if images:
             table["encode_uint8"] = (lambda x: served.encode(_scaled(x)), ["uint8"])
@@ -267,8 +269,9 @@ def _quantized(x):
     return ops.cast(ops.round(ops.clip(x + 1, 0, 2) * 127.5), "uint8")
 
 
-def _main(saved, path, module):
-    importlib.import_module("bms_keras.methods" if module == "__main__" else module)
+def _main(saved, path, *modules):
+    for module in ("bms_keras.methods", *modules):  # they register what the model is made of
+        importlib.import_module(module)
     try:
         model = keras.saving.load_model(saved, compile=False)
     except (TypeError, ValueError) as error:  # of a class that is not registered with Keras

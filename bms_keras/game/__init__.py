@@ -109,6 +109,7 @@ class Game(TakesTurns, Fits, Saves, keras.Model):
 
     # What a method says.
 
+    has_posterior = False  # whether R gives q(z|x): see `Autoencoding`
     RULES: ClassVar = {}  # of arguments that a config may set: see `bms_keras.fields`, and a line
 
     @classmethod

@@ -3,7 +3,7 @@
 import dataclasses
 
 from bms_keras import objectives
-from bms_keras.errors import lookup
+from bms_keras.errors import OWN, enter, lookup
 from bms_keras.fields import Field
 from bms_keras.game import Game
 from bms_keras.methods import published
@@ -223,4 +223,21 @@ def get(name):
     Raises:
         BadInput: If there is none.
     """
-    return lookup(METHODS, name, "method")
+    return lookup(METHODS, name, "method", OWN)
+
+
+def register(name, method):
+    """Adds a method of one's own, to train by its name.
+
+    Args:
+        name: Its name; one that is taken is replaced.
+        method: A `Method`.
+
+    Raises:
+        BadInput: If the name is none.
+
+    Example:
+
+    >>> register("ls_gan", Method("least squares", LSGAN, ("generator", "image_critic")))
+    """
+    enter(METHODS, name, method, "a method")

@@ -12,6 +12,7 @@ from bms_keras.tiling import best_of
 class Autoencoding(Game):
     """A game with a recognition network R, from data to mean and log-variance of q(z|x)."""
 
+    has_posterior = True
     samples = 1  # T
     norm = 1  # of |x - x_i|_n
     log_variances = objectives.LOG_VARIANCES  # what log-variances of q(z|x) are kept within
@@ -43,6 +44,34 @@ class Autoencoding(Game):
         mean, log_variance = self._split(parameters)
         return ops.convert_to_numpy(mean), ops.convert_to_numpy(log_variance)
 
+    def sample_posterior(self, x, samples=1, seed=None, batch_size=500):
+        """Draws z_1..z_T from q(z|x).
+
+        Args:
+            x: Data of shape `(n, *data_shape)`.
+            samples: T, how many to draw for each data point.
+            seed: Integer; the same seed gives the same samples. `None` for fresh ones.
+            batch_size: How many to encode at a time, which bounds the memory.
+
+        Returns:
+            float32 array `(T, n, latent_dim)`.
+        """
+        noise = standard_normal((samples, len(x), self.latent_dim), fresh_seed(seed))
+        return ops.convert_to_numpy(objectives.gaussian(*self.encode(x, batch_size), noise))
+
+    def reconstructions(self, x, samples=1, seed=None, batch_size=500):
+        """The T samples of each data point, x_i = G(z_i) with z_i ~ q(z|x).
+
+        Args:
+            x, samples, seed, batch_size: See `sample_posterior`.
+
+        Returns:
+            float32 array `(T, n, *data_shape)`.
+        """
+        z = self.sample_posterior(x, samples, seed, batch_size).reshape(-1, self.latent_dim)
+        x_i = self.inference_network("generator").predict(z, batch_size=batch_size, verbose=0)
+        return x_i.reshape(samples, *x.shape)
+
     def reconstruct(self, x, samples=None, seed=None, batch_size=500):
         """The best of `samples` reconstructions of each data point.
 
@@ -58,12 +87,7 @@ class Autoencoding(Game):
         Raises:
             ValueError: If `samples` is less than 1.
         """
-        n, samples = len(x), self.samples if samples is None else samples
+        samples = self.samples if samples is None else samples
         require(samples >= 1, "samples", "at least 1", samples)
-        noise = standard_normal((samples, n, self.latent_dim), fresh_seed(seed))
-        z = objectives.gaussian(*self.encode(x, batch_size), noise)
-        generator = self.inference_network("generator")
-        z = ops.reshape(z, (-1, self.latent_dim))
-        x_i = generator.predict(z, batch_size=batch_size, verbose=0)
-        best, _ = best_of(x, ops.reshape(x_i, (samples, *x.shape)), self.norm)
+        best, _ = best_of(x, self.reconstructions(x, samples, seed, batch_size), self.norm)
         return ops.convert_to_numpy(best)

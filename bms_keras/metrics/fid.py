@@ -14,10 +14,13 @@ import numpy as np
 import scipy.linalg
 from threadpoolctl import threadpool_limits
 
+from bms_keras import fields
 from bms_keras.errors import BadInput
+from bms_keras.fields import Field
 from bms_keras.files import cache
 from bms_keras.metrics import feature_networks, inception, tfgan
-from bms_keras.metrics.samples import drawn
+from bms_keras.metrics.metric import MOST, Metric
+from bms_keras.metrics.samples import GENERATED, drawn
 
 CHUNK = 1000  # generated images in memory at a time
 
@@ -250,3 +253,26 @@ class _Progress:
     def after(self, start):
         """The same for the images from `start` on."""
         return lambda done: self(start + done)
+
+
+def _measure(model, data, options):
+    network = feature_networks.network(options.inception)
+    return fid(model, data, options.real, options.generated, network)
+
+
+METRIC = Metric(
+    _measure,
+    lambda data, options: keys(
+        min(options.real, len(data.test)), options.generated, options.inception
+    ),
+    {
+        "real": Field(10_000, fields.integer(2, MOST), "held-out images of the FID"),
+        "generated": GENERATED,
+        "inception": Field(
+            "", fields.text, "an .npz of the FID's network, tfhub, or '' for the usual one"
+        ),
+    },
+    kind="images",
+    points=2,
+    fetch=lambda data, options: feature_networks.network(options.inception),
+)

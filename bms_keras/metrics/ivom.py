@@ -16,9 +16,12 @@ from typing import NamedTuple
 import numpy as np
 from keras import ops
 
+from bms_keras import fields
 from bms_keras.backends import value_and_gradient
 from bms_keras.data.images import scaled
 from bms_keras.errors import BadInput
+from bms_keras.fields import Field
+from bms_keras.metrics.metric import MOST, Metric
 
 EXPLORED = 0.1  # share of the steps that every start takes; after that an image keeps its best one
 KEYS = (  # what `ivom` returns
@@ -191,3 +194,16 @@ class _Adam:
         """Goes on with some of the rows."""
         for name in ("z", "targets", "mean", "square", "errors", "latents"):
             setattr(self, name, getattr(self, name)[rows])
+
+
+METRIC = Metric(
+    lambda model, data, options: ivom(model, data, options.ivom_images),
+    lambda data, options: KEYS,
+    {
+        "ivom_images": Field(
+            100, fields.integer(2, MOST), "held-out images whose closest sample is looked for"
+        )
+    },
+    kind="images",
+    points=2,
+)

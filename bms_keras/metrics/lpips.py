@@ -7,11 +7,14 @@ import keras
 import numpy as np
 from keras import ops
 
+from bms_keras import fields
 from bms_keras.data.images import scaled
 from bms_keras.errors import BadInput, lookup
+from bms_keras.fields import Field
 from bms_keras.layers import require_channels_last
 from bms_keras.metrics import weights
-from bms_keras.metrics.samples import drawn
+from bms_keras.metrics.metric import Metric
+from bms_keras.metrics.samples import GENERATED, drawn
 
 SMALLEST = 32  # of an image's sides: AlexNet has nothing left of much smaller ones
 MEAN, STD = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of the backbones' input in [-1, 1]
@@ -247,3 +250,16 @@ def _convolution(x, filters, size, strides=1, padding="same"):
 
 
 BACKBONES = {"alexnet": ("AlexNet_0", _alexnet), "vgg16": ("VGG16_0", _vgg16)}
+
+
+METRIC = Metric(
+    lambda model, data, options: lpips(model, data, options.lpips, options.generated),
+    lambda data, options: keys(options.generated, options.lpips),
+    {
+        "generated": GENERATED,
+        "lpips": Field("alexnet", fields.text, "alexnet, vgg16, or an .npz named so"),
+    },
+    kind="images",
+    points=4,
+    fetch=lambda data, options: prepare(data, options.generated, options.lpips),
+)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from bms_keras.metrics.metric import Metric
+
 SAMPLES = 2500  # of the authors of GDPP and MD-GAN, in their code; the paper does not say
 MODE_STATISTICS = (  # what `mode_statistics` returns
     "modes",
@@ -80,3 +82,12 @@ def sliced_wasserstein(a, b, projections=128, seed=0):
     directions /= np.linalg.norm(directions, axis=0)
     sorted_a, sorted_b = (np.sort(points @ directions, axis=0) for points in (a, b))
     return float(np.abs(sorted_a - sorted_b).mean())
+
+
+def _measure(model, data, options):
+    samples = data.unscaled(model.sample(SAMPLES, seed=0))
+    reference = data.unscaled(data.points(SAMPLES))
+    return mode_statistics(samples, data.means, data.std, reference)
+
+
+METRIC = Metric(_measure, lambda data, options: MODE_STATISTICS, kind="mixture")

@@ -2,8 +2,13 @@
 
 import numpy as np
 
+from bms_keras import fields
 from bms_keras.data.images import quantized
 from bms_keras.errors import BadInput
+from bms_keras.fields import Field
+from bms_keras.metrics.metric import MOST
+
+GENERATED = Field(5_000, fields.integer(2, MOST), "samples of FID and LPIPS")
 
 
 def drawn(model, n, seed):

@@ -9,7 +9,7 @@ import time
 import numpy as np
 from tensorboardX.summary import histogram_raw, image, scalar
 
-from bms_keras.monitoring import diagnostics, image_grids, tensorboard
+from bms_keras.monitoring import diagnostics, drawings, tensorboard
 from bms_keras.monitoring.periodic import ToTensorBoard
 
 
@@ -54,7 +54,7 @@ class TrainingStats(ToTensorBoard):
 
 
 class SampleGrid(ToTensorBoard):
-    """Draws samples into TensorBoard: a grid of images, or 2D points over the true modes.
+    """Draws samples into TensorBoard as the data set is drawn: a grid of images, 2D points.
 
     Args:
         data: A data set; see `bms_keras.data`.
@@ -67,7 +67,7 @@ class SampleGrid(ToTensorBoard):
         self.data = data
 
     def act(self, step, logs):
-        drawn = image_grids.while_training(self.model, self.data)
+        drawn = drawings.while_training(self.model, self.data)
         self.write(step, *(image(name, each, dataformats="HWC") for name, each in drawn.items()))
 
 
@@ -119,7 +119,7 @@ class Projector(ToTensorBoard):
         self.data = data
 
     def act(self, step, logs):
-        if "recognition" in self.model.networks:
+        if self.model.has_posterior:
             tensorboard.project(
                 pathlib.Path(self.folder), *diagnostics.latents(self.model, self.data)
             )

@@ -8,9 +8,8 @@ import numpy as np
 from keras import ops
 
 from bms_keras import objectives
-from bms_keras.backends import standard_normal
-from bms_keras.data.images import quantized
 from bms_keras.layers import SpectralNormalization
+from bms_keras.monitoring import drawings
 
 
 def learning_rates(model):
@@ -60,25 +59,6 @@ def sigmas(model):
     return found
 
 
-def samples_of(model, x, seed=0, batch_size=500):
-    """The T samples of each data point, x_i = G(z_i) with z_i ~ q(z|x).
-
-    Args:
-        model: A `Game` with a recognition network.
-        x: Data `(n, *data_shape)`.
-        seed: Integer; the same seed gives the same samples.
-        batch_size: How many to decode at a time, which bounds the memory.
-
-    Returns:
-        float32 array `(T, n, *data_shape)`.
-    """
-    noise = standard_normal((model.samples, len(x), model.latent_dim), seed)
-    z = objectives.gaussian(*model.encode(x, batch_size), noise)
-    z = ops.reshape(z, (-1, model.latent_dim))
-    x_i = model.inference_network("generator").predict(z, batch_size=batch_size, verbose=0)
-    return x_i.reshape(model.samples, *x.shape)
-
-
 def selection(model, x, seed=0):
     """What D_I says of data and of samples, and which of the T samples eq. 7 picks.
 
@@ -106,8 +86,8 @@ def selection(model, x, seed=0):
     if critic:
         scores["log_D/real"] = critic(x).mean()
         scores["log_D/prior"] = critic(model.sample(len(x), seed)).mean()
-    if "recognition" in model.networks and (critic or model.samples > 1):
-        x_i = samples_of(model, x, seed)
+    if model.has_posterior and (critic or model.samples > 1):
+        x_i = model.reconstructions(x, model.samples, seed)
         closest = objectives.distance(x, x_i, model.norm)
         shares["selected/best"] = _shares(ops.argmin(closest, axis=0), model.samples)
         if critic:
@@ -133,16 +113,13 @@ def latents(model, data, n=500):
         n: How many points; fewer where there are fewer.
 
     Returns:
-        The means of q(z|x), float32 `(n, latent_dim)`; labels, strings: of a mixture the index of
-        the nearest mode, else that of the data point; and images to show, uint8
-        `(n, height, width, channels)`, or `None`.
+        The means of q(z|x), float32 `(n, latent_dim)`; labels, strings: the data set's, or numbers;
+        and images to show, uint8 `(n, height, width, channels)`, or `None`.
     """
     x = data.points(n)
     mean, _ = model.encode(x)
-    if data.kind == "mixture":
-        distances = np.linalg.norm(data.unscaled(x)[:, None] - data.means, axis=-1)
-        return mean, [str(mode) for mode in distances.argmin(1)], None
-    return mean, [str(i) for i in range(len(x))], quantized(x)
+    labels = getattr(data, "labels", lambda n: [str(i) for i in range(len(x))])
+    return mean, labels(n), drawings.of(data).thumbnails(x)
 
 
 def _log_ratio(model, batch_size=500):

@@ -8,18 +8,19 @@ from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
-from bms_keras.metrics.latent import missed_by_posterior
+from bms_keras.metrics.latent import missed_by_posterior, posterior_sample
 
 DPI = 150
 PANEL = 34  # letters of a title above a panel 3.2 inches wide
+POINTS = 2500  # that stand for the truth where the modes are not known
 TRUE, SAMPLE, MISSED = "#c8ccd0", "#1f6fb4", "#d1343a"
 
 
 def scatter(data, samples):
-    """Samples over the true modes, a panel each.
+    """Samples over the true modes, or over data, a panel each.
 
     Args:
-        data: A data set with `means`, `std` and `unscaled`.
+        data: A data set of 2D points.
         samples: Dictionary from a panel's title to scaled samples `(n, 2)`.
 
     Returns:
@@ -27,7 +28,7 @@ def scatter(data, samples):
     """
     figure = Figure(figsize=(3.2 * len(samples), 3.6), layout="constrained", dpi=DPI)
     for axes, (title, points) in zip(_row(figure, len(samples)), samples.items(), strict=True):
-        _modes(axes, data)
+        _truth(axes, data)
         x, y = data.unscaled(points).T
         axes.scatter(x, y, s=2, color=SAMPLE, linewidths=0)
         axes.set_title(textwrap.fill(title, PANEL))
@@ -41,7 +42,7 @@ def latent_space(data, models, points=1000, seed=0):
     low density under q(z) (see `missed_by_posterior`). Below, the data G makes of the latter two.
 
     Args:
-        data: A data set with `means`, `std`, `unscaled` and `points`.
+        data: A data set of 2D points.
         models: Dictionary from a column's title to a model with a recognition network.
         points: Samples drawn of each distribution.
         seed: Seed of the latents and of t-SNE.
@@ -56,14 +57,14 @@ def latent_space(data, models, points=1000, seed=0):
         rng = np.random.default_rng(seed)
         mean, log_variance = model.encode(data.points(10_000))
         z = rng.standard_normal((points, model.latent_dim))
-        q = (mean + np.exp(log_variance / 2) * rng.standard_normal(mean.shape))[:points]
+        q = posterior_sample(mean, log_variance, rng)[:points]
         missed = missed_by_posterior(z, mean, log_variance)
         shares[title] = 100 * float(missed.mean())
         with threadpool_limits(1):  # its threads wait by spinning, which hurts on busy machines
             embedded = TSNE(random_state=seed).fit_transform(np.concatenate([q, z]))
         x = data.unscaled(model(z.astype("float32")))
         top, bottom = column
-        _modes(bottom, data)
+        _truth(bottom, data)
         top.scatter(*embedded[:points].T, s=3, color=TRUE, linewidths=0)
         for axes, at in ((top, embedded[points:]), (bottom, x)):
             axes.scatter(*at[~missed].T, s=3, color=SAMPLE, linewidths=0)
@@ -127,11 +128,20 @@ def _row(figure, n):
     return figure.subplots(1, n, squeeze=False)[0]
 
 
-def _modes(axes, data):
-    """The true modes as circles of 3 standard deviations, within which samples count as good."""
+def _truth(axes, data):
+    """The true modes as circles of 3 standard deviations, within which samples count as good; or
+    points that training never sees, where the data do not know their modes."""
+    axes.set(aspect="equal", xticks=[], yticks=[])
+    if getattr(data, "means", None) is None:
+        x = data.unscaled(data.points(POINTS))
+        axes.scatter(*x.T, s=2, color=TRUE, linewidths=0)
+        centre, reach = (x.max(0) + x.min(0)) / 2, 0.625 * np.ptp(x, 0).max()
+        low, high = centre - reach, centre + reach
+        axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+        return
     angle = np.linspace(0, 2 * np.pi, 60)
     circle = 3 * data.std * np.stack([np.cos(angle), np.sin(angle)], -1)
     for mean in data.means:
         axes.fill(*(mean + circle).T, color=TRUE, linewidth=0)
     limit = 1.25 * np.abs(data.means).max()
-    axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[], yticks=[])
+    axes.set(xlim=(-limit, limit), ylim=(-limit, limit))

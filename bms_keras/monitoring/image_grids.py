@@ -1,4 +1,4 @@
-"""Pictures of a model by the kind of its data, as uint8 arrays `(height, width, 3)`."""
+"""Images side by side, as uint8 arrays `(height, width, 3)`, and how pictures are written."""
 
 import io
 
@@ -9,72 +9,9 @@ from bms_keras.data.images import quantized, scaled
 from bms_keras.errors import reason, warn
 from bms_keras.files import write_atomically
 from bms_keras.metrics.ivom import inference_by_optimization
-from bms_keras.metrics.modes import SAMPLES
 from bms_keras.monitoring import figures
 
 COLUMNS, GAP = 10, 2
-
-
-def while_training(model, data):
-    """Pictures worth drawing again and again.
-
-    Args:
-        model: A `Game`.
-        data: Its data set.
-
-    Returns:
-        Dictionary from a picture's name to the picture: "samples"; of images also
-        "reconstructions" where the model has a recognition network: data above, what G makes of
-        them (the best of T) below.
-    """
-    if data.kind == "mixture":
-        figure = figures.scatter(data, {"samples": model.sample(SAMPLES, seed=0)})
-        return {"samples": figures.pixels(figure)}
-    drawn = {"samples": grid(quantized(model.sample(COLUMNS**2, seed=0)))}
-    if "recognition" in model.networks:
-        x = data.images(5 * COLUMNS)
-        drawn["reconstructions"] = pairs(x, quantized(model.reconstruct(scaled(x), seed=0)))
-    return drawn
-
-
-def at_the_end(model, data):
-    """What `while_training` draws and, of images, "interpolations" and "neighbours"."""
-    drawn = while_training(model, data)
-    if data.kind == "images":
-        drawn["interpolations"] = interpolations(model)
-        drawn["neighbours"] = neighbours(quantized(model.sample(COLUMNS, seed=0)), data.train)
-    return drawn
-
-
-def of_comparison(models, data, names):
-    """What the paper's tables and figures show of several methods.
-
-    Args:
-        models: Dictionary from a title to a `Game`; the first is the run that is evaluated.
-        data: Their data set.
-        names: The metrics that were asked for.
-
-    Returns:
-        Dictionary of pictures: of 2D data "table2" (samples) and "table3" (latents that q(z)
-        leaves out); of images what `at_the_end` draws of the first model, "comparison" of several
-        models' samples and, if "ivom" is among the metrics, those of `closest`. And a dictionary
-        of numbers that the pictures show.
-    """
-    title, model = next(iter(models.items()))
-    if data.kind == "images":
-        drawn = at_the_end(model, data)
-        if len(models) > 1:
-            drawn["comparison"] = comparison(models)
-        return drawn | (closest(models, data) if "ivom" in names else {}), {}
-    samples = {title: model.sample(SAMPLES, seed=0) for title, model in models.items()}
-    figure = figures.scatter(data, {"target": data.points(SAMPLES)} | samples)
-    drawn, numbers = {"table2": figures.pixels(figure)}, {}
-    encoders = {title: model for title, model in models.items() if "recognition" in model.networks}
-    if title in encoders:
-        figure, shares = figures.latent_space(data, encoders)
-        drawn["table3"] = figures.pixels(figure)
-        numbers["latent_missed_percent"] = shares[title]
-    return drawn, numbers
 
 
 def save(drawn, workdir):

@@ -7,7 +7,7 @@ A family is a module with a `build` of its own that takes the same, and with `FI
 import types
 
 from bms_keras import fields
-from bms_keras.errors import lookup
+from bms_keras.errors import OWN, BadInput, enter, lookup
 from bms_keras.fields import Field
 from bms_keras.layers import require_channels_last
 from bms_keras.networks import dcgan, mlp, standard_cnn
@@ -25,7 +25,27 @@ def fields_of(family):
     Raises:
         BadInput: If the family is unknown.
     """
-    return COMMON | lookup(FAMILIES, family, "networks.family").FIELDS
+    return COMMON | lookup(FAMILIES, family, "networks.family", OWN).FIELDS
+
+
+def register(name, family):
+    """Adds a family of one's own, for `config.networks.family`.
+
+    Args:
+        name: Its name; one that is taken is replaced.
+        family: A module or an object with `FIELDS`, a `bms_keras.fields.Field` by name, and with
+            `build(config, shape, names, normalization, outputs)`; see `build`.
+
+    Raises:
+        BadInput: If the name is none, or one of the fields is common to all families.
+
+    Example:
+
+    >>> register("residual", my_networks)
+    """
+    if taken := COMMON.keys() & family.FIELDS:
+        raise BadInput(f"the networks {name!r} may not have a field {min(taken)!r}: all have it")
+    enter(FAMILIES, name, family, "a family of networks")
 
 
 def defaults(family, **values):

@@ -1,5 +1,6 @@
 """What `train.py` and `eval.py` share: bad input ends in one line, without a traceback."""
 
+import functools
 import itertools
 import os
 import re
@@ -7,14 +8,16 @@ import sys
 
 from absl import app, flags
 
-from bms_keras import files
+from bms_keras import files, metrics
 from bms_keras.errors import BadInput, warn
+from bms_keras.files import modules
+from bms_keras.runs.workdir import Workdir
 
 
 def run(main):
     """Parses the flags and calls `main()`; exits with 1 on bad input, with 2 on bad flags."""
 
-    check_files()
+    prepare()
 
     def parse(argv):
         try:
@@ -40,32 +43,88 @@ def run(main):
     app.run(guarded, flags_parser=parse)
 
 
-def check_files():
-    """Ends with 2 where the command line names a config or a file of flags that may never end."""
+def prepare():
+    """Checks the files that the command line names, and imports the user's own modules.
+
+    This comes before flags are defined and parsed: a config file looks up a method, and the options
+    of metrics are flags.
+    """
+    modules.search_current_folder()  # a config file may import from there
     try:
-        _check_files(sys.argv[1:])
+        given = [*_given(sys.argv[1:])]
+        for flag, value in given:
+            if flag == "workdir":
+                _import_parts_of(value)
+            if flag in ("config.imports", "imports"):
+                modules.load([value])
     except BadInput as error:
         _fail(2, error)
 
 
-def _check_files(arguments, seen=()):
-    """Refuses a config or a file of flags that is no regular file: a device may never end.
+def _import_parts_of(path):
+    """Imports what the run in a folder asks for; what is wrong with the path is said later."""
+    try:
+        run = Workdir(path)
+    except BadInput:
+        return
+    run.import_parts()
+
+
+def _given(arguments, seen=()):
+    """The flags that are given and their values, in files of flags too.
+
+    Refuses a config or a file of flags that is no regular file: a device may never end.
 
     Args:
         arguments: Of the command line, or the lines of a file of flags, which may name others.
         seen: Names of the files of flags that are being looked at.
 
+    Yields:
+        Pairs of a flag's name and its value.
+
     Raises:
-        BadInput: If there is one.
+        BadInput: If there is such a file.
     """
     for argument, following in itertools.zip_longest(arguments, arguments[1:], fillvalue=""):
         flag, given, value = argument.strip().partition("=")
-        path = (value if given else following).strip()
-        if flag.lstrip("-") == "config" and path:
-            files.check_regular(files.expanded(path.partition(":")[0], "--config"))
-        if flag.lstrip("-") == "flagfile" and path and path not in seen:
-            lines = files.read(files.expanded(path, "--flagfile")).decode(errors="replace")
-            _check_files(lines.splitlines(), (*seen, path))
+        flag, value = flag.lstrip("-"), (value if given else following).strip()
+        yield flag, value
+        if flag == "config" and value:
+            files.check_regular(files.expanded(value.partition(":")[0], "--config"))
+        if flag == "flagfile" and value and value not in seen:
+            lines = files.read(files.expanded(value, "--flagfile")).decode(errors="replace")
+            yield from _given(lines.splitlines(), (*seen, value))
+
+
+def define_options():
+    """Defines a flag for each option of each metric.
+
+    Returns:
+        Dictionary from an option's name to its absl flag, whose value is `None` unless it is given.
+    """
+    define = {
+        bool: flags.DEFINE_boolean,
+        int: flags.DEFINE_integer,
+        float: flags.DEFINE_float,
+        str: flags.DEFINE_string,
+    }
+    options = {}
+    for name, field in metrics.options().items():
+        try:
+            kind = define.get(type(field.default), flags.DEFINE_list)
+            options[name] = kind(name, None, f"{field.meaning}.")
+        except flags.DuplicateFlagError:
+            _fail(2, f"the option {name!r} of a metric has the name of another flag")
+        flags.register_validator(name, functools.partial(_validate, field))
+    return options
+
+
+def _validate(field, value):
+    """Whether the value of a flag fits its field, in absl's terms."""
+    expected = value is not None and field.rule(value)
+    if expected:
+        raise flags.ValidationError(f"must be {expected}")
+    return True
 
 
 def _at_home(argument):

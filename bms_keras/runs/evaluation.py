@@ -3,7 +3,7 @@
 from bms_keras import data, metrics
 from bms_keras.errors import BadInput
 from bms_keras.export import onnx_files, webpage
-from bms_keras.monitoring import image_grids, tensorboard
+from bms_keras.monitoring import drawings, image_grids, tensorboard
 from bms_keras.runs import checkpoint, experiment
 from bms_keras.runs.config import as_read
 from bms_keras.runs.workdir import Workdir
@@ -31,27 +31,29 @@ def evaluate(
         onnx_dir: Path of a folder for the networks as ONNX; see `onnx_files.export`.
         web_dir: Path of a folder for a page that samples the model; see `webpage.write`.
         onnxruntime_web: The file of the package that runs the page, if it is not to be fetched.
-        **protocol: Fields of `metrics.Protocol`, in place of the config's.
+        **protocol: Options of the metrics, in place of the config's; see `metrics.Protocol`.
 
     Returns:
-        A dictionary: the numbers, and the method, step, samples and seed. It is also appended to
-        the workdir's `metrics.jsonl`.
+        A dictionary: the numbers, the method, step, samples and seed, and as "measured" the names
+        of the metrics. It is also appended to the workdir's `metrics.jsonl`.
 
     Raises:
         BadInput: If there is no run or checkpoint, if a metric does not exist or apply, if an
             export fails or would overwrite a file, or if `onnxruntime_web` has no page to go to.
     """
+    folder = Workdir(workdir)
+    folder.import_parts()
     for name in names or ():
         metrics.get(name)
     if onnxruntime_web and not web_dir:
         raise BadInput(f"onnxruntime_web={onnxruntime_web!r} needs a web_dir, where a page goes")
-    folder = Workdir(workdir)
     config, built, step = load(folder, which)
     models = {config.method: built.model}
     for path in compare:
         models |= _other(Workdir(path, "--compare"), built.data, models)
     names = metrics.applicable(built.model, built.data) if names is None else names
     metrics.refuse(names, built.model, built.data)
+    options = metrics.Protocol(**{**config.protocol, **protocol})
     exports = export_dir or onnx_dir or web_dir
     if onnx_dir:
         onnx_files.export(built.model, onnx_dir)
@@ -59,12 +61,12 @@ def evaluate(
         title = f"{config.method} on {built.data.name}, step {step:,}"
         webpage.write(built.model, built.data, web_dir, title, onnxruntime_web)
     record = {key: config[key] for key in ("method", "samples", "seed")} | {"step": step}
-    measured = metrics.Protocol(**{**config.protocol, **protocol})
-    numbers = metrics.measure(names, built.model, built.data, measured)
+    record["measured"] = list(names)
+    numbers = metrics.measure(names, built.model, built.data, options)
     tensorboard.evaluated(folder.tensorboard, numbers, step)
     record |= numbers
     if names or not exports:  # an export alone needs no data
-        drawn, shares = image_grids.of_comparison(models, built.data, names)
+        drawn, shares = drawings.of_comparison(models, built.data, names)
         image_grids.save(drawn, folder)
         record |= shares
     folder.log(record)

@@ -11,7 +11,8 @@ from bms_keras.errors import BadInput
 from bms_keras.game import Game
 from bms_keras.game.optimizers import HoldThenDecay
 from bms_keras.runs import memory
-from bms_keras.runs.config import JIT_COMPILE, PRECISIONS, complete
+from bms_keras.runs.config import complete
+from bms_keras.runs.schema import JIT_COMPILE, PRECISIONS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,13 +39,13 @@ def build(config, source=None):
     config = complete(config)
     keras.config.set_image_data_format("channels_last")  # as data are, whatever keras.json says
     method = methods.get(config.method)
-    known = None
+    declared = None
     if source is None:
-        if known := _declared_shape(config.data):
-            _check_shape(config, known)  # before data are decoded, which may take long
+        if declared := data.declared(config.data):
+            _check(config, *declared)  # before data are decoded, which may take long
         source = data.load(config.data, config.batch_size, config.seed)
-    if source.shape != known:
-        _check_shape(config, source.shape)
+    if (source.kind, source.shape) != declared:
+        _check(config, source.kind, source.shape)
     keras.utils.set_random_seed(config.seed)  # the initial weights
     wanted = (method.networks, method.normalization, method.outputs)
     with _dtype_policy(PRECISIONS[config.precision]):
@@ -70,19 +71,11 @@ def build(config, source=None):
     return Experiment(model, source)
 
 
-def _declared_shape(config):
-    """The shape of a data point, as far as `config.data` says it; else `None`."""
-    if config.source in data.MIXTURES:
-        return (2,)
-    side = config.resolution
-    return (side, side, config.channels or 1) if side else None
-
-
-def _check_shape(config, shape):
+def _check(config, kind, shape):
     """Refuses data that are not for the method, and networks for them that cannot fit."""
-    kind = methods.get(config.method).kind
-    if kind not in (None, "images" if len(shape) == 3 else "mixture"):
-        raise BadInput(f"the method {config.method!r} needs data of the kind {kind!r}")
+    needed = methods.get(config.method).kind
+    if needed not in (None, kind):
+        raise BadInput(f"the method {config.method!r} needs data of the kind {needed!r}")
     memory.check(config, shape)
 
 

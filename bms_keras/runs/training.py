@@ -11,7 +11,7 @@ from bms_keras import distribution, methods, metrics
 from bms_keras.data import contents
 from bms_keras.distribution import strategies
 from bms_keras.errors import BadInput, NotFinite, one_line, optional
-from bms_keras.monitoring import events, image_grids, tensorboard
+from bms_keras.monitoring import drawings, events, image_grids, tensorboard
 from bms_keras.monitoring.callbacks import (
     Projector,
     SampleGrid,
@@ -200,7 +200,7 @@ class _Run:
         """Pictures of the trained model."""
         if distribution.is_first():
             with distribution.single_device(self.model), optional("pictures of the trained model"):
-                image_grids.save(image_grids.at_the_end(self.model, self.data), self.workdir)
+                image_grids.save(drawings.at_the_end(self.model, self.data), self.workdir)
 
     def newest(self):
         """The step of the newest checkpoint; 0 if there is none."""

@@ -8,7 +8,7 @@ import os
 from bms_keras import files
 from bms_keras.errors import BadInput, first_line, reason, warn
 from bms_keras.files import write_atomically
-from bms_keras.runs.config import as_read, changes, complete, differences
+from bms_keras.runs.config import as_read, changes, complete, differences, import_parts
 
 LARGEST = 2**20  # bytes of a config.json
 
@@ -96,6 +96,18 @@ class Workdir:
         if not self.config_file.exists():
             raise BadInput(f"--workdir={self.path} holds no run: {self.config_file} is missing")
         return self._of_the_file(complete, self._read())
+
+    def import_parts(self):
+        """Imports the user's modules that the run's config names, if there is one to read.
+
+        Raises:
+            BadInput: If one cannot be imported.
+        """
+        try:
+            values = self._read()
+        except BadInput:  # `config` says what is wrong with it
+            return
+        self._of_the_file(import_parts, values)
 
     def log(self, record):
         """Appends a record to `metrics.jsonl`; says so where that cannot be done."""

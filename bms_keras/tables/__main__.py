@@ -11,7 +11,8 @@ the results so far after every run, `table1.md` beside it the table with the pap
 PNGs the pictures: on 2D data tables 2 and 3, of images samples and table 5. Run it in a checkout,
 which has `configs/`.
 
-`--rows` takes rows of one's own: CONFIG:METHOD, with +FIELD=VALUE for each field to set.
+`--rows` takes rows of one's own: CONFIG:METHOD, with +FIELD=VALUE for each field to set. CONFIG is
+a file in `configs/`, or one of your own in this folder.
 """
 
 import json
@@ -70,8 +71,6 @@ def row_asked(text):
 
 def main():
     name, rows, names, fields = table_asked()
-    for metric in names:
-        metrics.get(metric)
     folder = files.expanded(WORKDIR.value, "--workdir")
     seeds = range(FIRST_SEED.value, FIRST_SEED.value + SEEDS.value)
     jobs = {
@@ -81,6 +80,8 @@ def main():
     }
     for job in jobs.values():
         job.full_config()  # what does not fit is refused before anything is trained
+    for metric in names:
+        metrics.get(metric)
     out = files.expanded(OUT.value or folder / f"{name}.json", "--out")
     out.parent.mkdir(parents=True, exist_ok=True)
     found = {}

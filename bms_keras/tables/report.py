@@ -9,11 +9,11 @@ import keras
 import numpy as np
 
 from bms_keras.backends import versions as modules
-from bms_keras.monitoring import image_grids
+from bms_keras.monitoring import drawings, image_grids
 from bms_keras.runs import evaluation
 from bms_keras.runs.workdir import Workdir
 
-COLUMNS = {  # by what a number's name begins with
+COLUMNS = {  # titles of the numbers that the package measures, by what their names begin with
     "modes": "modes",
     "high_quality_percent": "HQ %",
     "spread_ratio": "spread ratio",
@@ -26,6 +26,8 @@ COLUMNS = {  # by what a number's name begins with
     "latent_auc": "latent AUC",
     "latent_missed_percent": "p(z) missed %",
 }
+BESIDE = ("_error", "_late_fall", "_images", "_starts", "_steps", "_data")  # what they end in
+UNSHOWN = ("sliced_wasserstein", "latent_accuracy", "latent_mmd", "samples", "seed", "step", "std")
 
 
 def results(rows, records, **budget):
@@ -64,7 +66,7 @@ def row_of(row, records):
     numbers["seeds"] = [record["seed"] for record in records]
     for key in records[0]:
         values = [record.get(key) for record in records]
-        if _column(key) is None or None in values:
+        if _title(key) is None or not all(type(value) in (int, float) for value in values):
             continue
         numbers[key] = float(np.mean(values))
         if len(values) > 1:
@@ -83,9 +85,9 @@ def markdown(rows):
     Returns:
         Text without a line break at its end.
     """
-    keys = sorted({key for row in rows for key in row if _shown(key)}, key=_place)
+    keys = sorted({key for row in rows for key in row if _shown(key, row)}, key=_place)
     printed = [start for start in COLUMNS if any(start in row["paper"] for row in rows)]
-    titles = ["data", "method", "seeds", *(COLUMNS[_column(key)] for key in keys)]
+    titles = ["data", "method", "seeds", *map(_title, keys)]
     titles += [f"paper: {COLUMNS[start]}" for start in printed]
     lines = [titles, ["---"] * len(titles)]
     for row in rows:
@@ -114,8 +116,8 @@ def draw(runs, names, folder, prefix):
         _, built, _ = evaluation.load(Workdir(path))
         models[title], data = built.model, built.data
     # The first model decides whether latents are drawn.
-    models = dict(sorted(models.items(), key=lambda item: "recognition" not in item[1].networks))
-    drawn, _ = image_grids.of_comparison(models, data, names)
+    models = dict(sorted(models.items(), key=lambda item: not item[1].has_posterior))
+    drawn, _ = drawings.of_comparison(models, data, names)
     paths = []
     for name in {"table2", "table3", "comparison", "closest"} & set(drawn):
         path = pathlib.Path(folder) / f"{prefix}_{name}.png"
@@ -141,26 +143,31 @@ def versions():
     return {"python": platform.python_version(), **found}
 
 
-def _column(key):
-    """The column that a number belongs to: its name, or its name and the protocol."""
-    if key.endswith("_std"):
-        return None
-    if key in COLUMNS:
-        return key
-    starts = [name for name in COLUMNS if key.startswith(f"{name}_")]
+def _title(key):
+    """The title of a number's column; its own name if it is of a user's metric; `None` for none."""
+    return COLUMNS.get(_start(key)) or (None if key in UNSHOWN else key)
+
+
+def _start(key):
+    """What the name of a number of the package's begins with, before the protocol; else ''."""
+    starts = [name for name in COLUMNS if key == name or key.startswith(f"{name}_")]
     start = max(starts, key=len, default="")
     protocol = key[len(start) + 1 :]
-    return start if start.startswith("ivom") or (start and protocol[:1].isdigit()) else None
+    fits = not protocol or protocol[0].isdigit() or start.startswith("ivom")
+    return start if fits else ""
 
 
-def _shown(key):
-    """Whether a number has a column: its protocol, error and counterpart of the data have none."""
-    beside = ("_error", "_late_fall", "_images", "_starts", "_steps", "_data")
-    return _column(key) is not None and not key.endswith(beside)
+def _shown(key, row):
+    """Whether a row's number has a column: deviations and what stands beside another have none."""
+    if type(row[key]) not in (int, float) or (_start(key) and key.endswith(BESIDE)):
+        return False
+    return _title(key) is not None and not (key.endswith("_std") and key[:-4] in row)
 
 
 def _place(key):
-    return list(COLUMNS).index(_column(key)), key
+    """The package's numbers first, in the order of their columns."""
+    columns = [*COLUMNS]
+    return columns.index(_start(key)) if _start(key) else len(columns), key
 
 
 def _spread(mean, deviation):

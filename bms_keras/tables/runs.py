@@ -21,7 +21,7 @@ import threading
 from bms_keras import files, methods, metrics
 from bms_keras.errors import BadInput, warn
 from bms_keras.runs import evaluation, training, workdir
-from bms_keras.runs.config import as_read, complete, differences
+from bms_keras.runs.config import as_read, complete, differences, import_parts
 
 ONE_THREAD = {  # threads that wait for each other cost more than they bring
     "OMP_NUM_THREADS": "1",
@@ -53,10 +53,8 @@ class Job:
         Raises:
             BadInput: If there is no such config, if it lacks a field or if a value is wrong.
         """
-        try:
-            config = importlib.import_module(f"configs.{self.config}").get_config(self.method)
-        except ModuleNotFoundError as error:
-            raise BadInput(f"no configs/{self.config}.py in this folder") from error
+        import_parts(self.fields)
+        config = _config_module(self.config).get_config(self.method)
         config.lock()
         for name, value in self.fields.items():
             try:
@@ -84,11 +82,13 @@ class Job:
 
     def applicable(self):
         """Those of the metrics that apply to the method."""
-        posterior = "recognition" in methods.get(self.method).networks
+        posterior = methods.get(self.method).game.has_posterior
         return [name for name in self.metrics if posterior or not metrics.get(name).posterior]
 
     def _measured(self, record):
-        """Whether a record holds all of them; its keys begin with a metric's name."""
+        """Whether a record holds all of them: it says so, or, of an older version, by its keys."""
+        if "measured" in record:
+            return {*self.applicable()} <= {*record["measured"]}
         starts = ["latent_auc" if name == "latent" else name for name in self.applicable()]
         return all(any(key.startswith(start) for key in record) for start in starts)
 
@@ -96,6 +96,20 @@ class Job:
         """Trains to the end, or until a signal asks to stop, and then measures."""
         if training.train(self.full_config(), self.folder) is not None:
             evaluation.evaluate(self.folder, self.applicable())
+
+
+def _config_module(name):
+    """The module of a config: `configs/NAME.py`, or the user's own NAME.py in this folder."""
+    for module in (f"configs.{name}", name):
+        try:
+            found = importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name not in (module, "configs"):  # it is there, and what it imports is not
+                raise BadInput(f"{name}.py cannot be imported: {error}") from None
+        else:
+            if hasattr(found, "get_config"):
+                return found
+    raise BadInput(f"no configs/{name}.py and no config {name}.py in this folder")
 
 
 def job(folder, row, fields, seed, names):

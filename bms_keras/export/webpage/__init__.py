@@ -11,6 +11,9 @@ import importlib.resources
 import json
 import re
 
+import numpy as np
+
+from bms_keras.errors import BadInput
 from bms_keras.export import onnx_files
 from bms_keras.export.webpage import runtime
 from bms_keras.export.webpage.directions import leading_directions
@@ -25,7 +28,8 @@ def write(model, data, folder, title, onnxruntime_web=None):
 
     It has sliders along the latent's leading directions; of images a grid of samples and, where
     there is a recognition network, reconstructions of one's own images; of 2D data the samples
-    over the true modes. The page's script documents what else `window.bms` offers to scripts.
+    over the true modes, where they are known. The page's script documents what else `window.bms`
+    offers to scripts.
 
     Args:
         model: A `Game`.
@@ -44,9 +48,11 @@ def write(model, data, folder, title, onnxruntime_web=None):
     """
     folder = expanded(folder, "--web_dir")
     onnx_files.refuse_existing(folder, [INDEX])
+    if len(model.data_shape) != 3 and model.data_shape != (2,):
+        raise BadInput(f"a page shows images or 2D points. Received: {model.data_shape}")
     parts = runtime.load(onnxruntime_web)
     networks = onnx_files.converted(model)
-    if data.kind != "images":  # nobody has a picture of a point
+    if len(model.data_shape) != 3:  # nobody has a picture of a point
         networks.pop("recognition", None)
     embedded = {"ort-module": parts["module"], "ort-wasm": parts["wasm"]} | networks
     page = _filled(
@@ -65,7 +71,7 @@ def _info(model, data):
     """What the page must know of a model and its data, as JSON."""
     directions, shares = leading_directions(model)
     info = {
-        "kind": data.kind,
+        "kind": "images" if len(model.data_shape) == 3 else "points",
         "shape": model.data_shape,
         "latent_dim": model.latent_dim,
         "directions": directions.tolist(),
@@ -73,9 +79,17 @@ def _info(model, data):
         "samples": getattr(model, "samples", 1),  # the T and the n of a game with R
         "norm": getattr(model, "norm", 1),
     }
-    if data.kind == "mixture":
-        info |= {"modes": data.means.tolist(), "std": data.std, "scale": data.scale}
-    return info
+    return info if info["kind"] == "images" else info | _plane(data)
+
+
+def _plane(data):
+    """What the page draws samples over: the true modes, where they are known."""
+    means = getattr(data, "means", None)
+    modes = {"modes": [], "std": 0.0}
+    if means is not None:
+        modes = {"modes": means.tolist(), "std": data.std}
+    shown = data.unscaled(data.points(1000)) if means is None else means
+    return modes | {"scale": data.scale, "reach": 1.3 * float(np.abs(shown).max())}
 
 
 def _embedded(name, content):

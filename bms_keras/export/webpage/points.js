@@ -13,7 +13,7 @@ function scatter(canvas) {
   canvas.width = canvas.height = side;
   const context = canvas.getContext("2d");
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
-  const reach = 1.3 * Math.max(...info.modes.flat().map(Math.abs)); // the data's mean is 0
+  const reach = info.reach; // to both sides of 0
   const at = ([x, y]) => [(0.5 + x / (2 * reach)) * side, (0.5 - y / (2 * reach)) * side];
   const disc = (place, radius, name) => {
     context.beginPath();

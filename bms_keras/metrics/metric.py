@@ -1,0 +1,41 @@
+"""What a metric is: its function, its options, what it needs, and what it gives."""
+
+import dataclasses
+from collections.abc import Callable
+
+MOST = 10**7  # samples or images that are measured
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """A metric and what it needs.
+
+    Args:
+        function: Takes a model, a data set and the options (a `Protocol`); returns a dictionary of
+            numbers.
+        keys: Takes a data set and the options; returns the names of those numbers.
+        options: What it may be told, a `Field` by name: fields of `config.protocol` and flags of
+            `eval.py`. Metrics with the same option share its value.
+        kind: The kind of data that it needs; `None` for any.
+        posterior: Whether it needs a recognition network.
+        points: How many held-out points it needs.
+        fetch: Takes a data set and the options; fetches and checks what else it needs.
+    """
+
+    function: Callable
+    keys: Callable = lambda data, options: ()
+    options: dict = dataclasses.field(default_factory=dict)
+    kind: str | None = None
+    posterior: bool = False
+    points: int = 1
+    fetch: Callable = lambda data, options: None
+
+    def obstacle(self, model, data):
+        """Why it does not apply, or `None`."""
+        if self.kind not in (None, data.kind):
+            return f"needs data of the kind {self.kind!r}; this is {data.kind!r}"
+        if self.posterior and not model.has_posterior:
+            return "needs a method with a recognition network"
+        if (found := len(data.points(self.points))) < self.points:
+            return f"needs at least {self.points} held-out points. Received: {found}"
+        return None
