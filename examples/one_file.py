@@ -8,8 +8,7 @@ Distribution Matching (Bhattacharyya et al.) asks it only of the best of T sampl
 spread until q(z) fills the prior. Equation and algorithm numbers are those of the paper. With T = 1
 (`python examples/one_file.py 1`) it is an ordinary hybrid of VAE and GAN, to compare.
 
-This is plain Keras on TensorFlow. What is left out here, and how far it carries (exact resume,
-metrics, images, other methods, JAX), is what the package is for.
+This is plain Keras on TensorFlow; exact resume, metrics, images, other methods, JAX are left out.
 """
 
 import os
@@ -46,14 +45,8 @@ def prior(x):
 
 def network(inputs, outputs, activation="relu", wrap=lambda layer: layer):
     """A network of two hidden layers."""
-    return keras.Sequential(
-        [
-            keras.Input((inputs,)),
-            wrap(layers.Dense(128, activation)),
-            wrap(layers.Dense(128, activation)),
-            wrap(layers.Dense(outputs)),
-        ]
-    )
+    hidden = [wrap(layers.Dense(128, activation)) for _ in range(2)]
+    return keras.Sequential([keras.Input((inputs,)), *hidden, wrap(layers.Dense(outputs))])
 
 
 class BestOfMany(keras.Model):
