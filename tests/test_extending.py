@@ -113,9 +113,9 @@ def test_the_options_are_flags_and_are_checked(said, folder):
         "--imports=my_missing": "'my_missing' cannot be imported",
         "--stay=1": "Unknown command line flag 'stay'",
     }
-    for outcome, line in zip(
-        play([[*run, flag] for flag in refused], folder), refused.values(), strict=True
-    ):
+    *outcomes, (_, listed, _) = play([[*run, flag] for flag in (*refused, "--help")], folder)
+    assert "--stray: distance from which a sample is a stray." in listed
+    for outcome, line in zip(outcomes, refused.values(), strict=True):
         status, text, changed = outcome
         assert (status, changed) == (2, False), text
         assert "Traceback" not in text

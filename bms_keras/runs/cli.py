@@ -13,6 +13,8 @@ from bms_keras.errors import BadInput, warn
 from bms_keras.files import modules
 from bms_keras.runs.workdir import Workdir
 
+flags.disclaim_key_flags()  # what is defined here is listed by the --help of the script that asks
+
 
 def run(main):
     """Parses the flags and calls `main()`; exits with 1 on bad input, with 2 on bad flags."""
