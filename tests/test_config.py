@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from helpers import config, image_config
 
+import bms_keras
 from benchmarks.fuzz import fields as fuzz
 from bms_keras import fields, methods
 from bms_keras.backends import versions
@@ -44,8 +45,8 @@ def tomorrow(monkeypatch):
 
 def test_a_run_of_today_goes_on_with_tomorrows_fields(tmp_path, monkeypatch, tomorrow):
     """Trained, resumed, evaluated and compared: what it lacks is at its default."""
-    monkeypatch.setattr(training.pictures, "at_the_end", lambda model, data: {})
-    monkeypatch.setattr(training.pictures, "while_training", lambda model, data: {})
+    monkeypatch.setattr(training.image_grids, "at_the_end", lambda model, data: {})
+    monkeypatch.setattr(training.image_grids, "while_training", lambda model, data: {})
     run = Workdir(tmp_path)
     shutil.copy(FIXTURE, run.config_file)
     training.train(run.config(), tmp_path)
@@ -304,7 +305,7 @@ def test_versions_come_from_the_modules(tmp_path, monkeypatch):
     backend = keras.backend.backend()
     module = importlib.import_module(backend)
     assert manifest["versions"] == {"keras": keras.__version__, backend: module.__version__}
-    assert versions.versions("bms_keras") == {"bms_keras": versions.__version__}
+    assert versions.versions("bms_keras") == {"bms_keras": bms_keras.__version__}
 
 
 def test_metrics_in_training_are_taken_as_on_the_command_line():

@@ -12,8 +12,9 @@ import pytest
 from keras import ops
 
 from bms_keras.errors import BadInput
-from bms_keras.metrics import inception
-from bms_keras.metrics.inception import Inception, TFHubInception, tfgan
+from bms_keras.metrics import feature_networks, inception
+from bms_keras.metrics.inception import Inception
+from bms_keras.metrics.tfgan import TFHubInception, module
 
 RNG = np.random.default_rng(0)
 REFERENCE = pathlib.Path(__file__).parents[2] / "shared/data/cifar10_test_first64_pool3.npy"
@@ -179,8 +180,8 @@ def test_the_network_of_a_path(arrays, network, tmp_path):
     """It is made once, and another one has another fingerprint."""
     file = str(tmp_path / "inception.npz")
     np.savez(file, **arrays | {"conv/beta": arrays["conv/beta"] + 1})
-    changed = inception.network(file)
-    assert changed is inception.network(file)
+    changed = feature_networks.network(file)
+    assert changed is feature_networks.network(file)
     assert changed.fingerprint.startswith("inception2015-")
     assert changed.fingerprint != network.fingerprint
 
@@ -209,7 +210,7 @@ def test_tf_gans_network(small, tmp_path):
 
 @needs_tfgan
 def test_tf_gans_evaluation_without_the_rest():
-    assert hasattr(tfgan("classifier_metrics"), "frechet_classifier_distance_from_activations")
+    assert hasattr(module("classifier_metrics"), "frechet_classifier_distance_from_activations")
     assert "tensorflow_gan" not in sys.modules
 
 
@@ -219,5 +220,5 @@ def test_the_real_features():
     folder = pathlib.Path(os.environ["BMS_KERAS_DATA"])
     with np.load(folder / "cifar10.npz") as file:
         images = file["x_test"][:64]
-    features = inception.network(str(folder / "inception.npz")).features(images)
+    features = feature_networks.network(str(folder / "inception.npz")).features(images)
     np.testing.assert_allclose(features, np.load(REFERENCE), atol=1e-4)

@@ -104,8 +104,8 @@ def test_what_a_step_takes(tmp_path, kind):
 
 
 def test_a_stopped_run_of_several_batches_a_step_goes_on_to_the_bit(tmp_path, monkeypatch):
-    monkeypatch.setattr(training.pictures, "at_the_end", lambda model, data: {})
-    monkeypatch.setattr(training.pictures, "while_training", lambda model, data: {})
+    monkeypatch.setattr(training.image_grids, "at_the_end", lambda model, data: {})
+    monkeypatch.setattr(training.image_grids, "while_training", lambda model, data: {})
     seen = []
     batch = synthetic.Mixture.batch
     monkeypatch.setattr(

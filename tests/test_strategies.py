@@ -96,8 +96,8 @@ def on_one(folder):
         made = image_config(folder, alone["method"]) if game == "images" else config()
         made.update_from_flattened_dict(alone["fields"])
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(training.pictures, "at_the_end", lambda model, data: {})
-            patch.setattr(training.pictures, "while_training", lambda model, data: {})
+            patch.setattr(training.image_grids, "at_the_end", lambda model, data: {})
+            patch.setattr(training.image_grids, "while_training", lambda model, data: {})
             training.train(made, alone["workdir"])
 
 

@@ -22,6 +22,7 @@ from tensorboard.plugins.projector.projector_plugin import ProjectorPlugin, _rea
 from tensorboardX import event_file_writer
 
 from bms_keras import callbacks, networks
+from bms_keras.monitoring import callbacks as show
 from bms_keras.monitoring import diagnostics, tensorboard
 from bms_keras.runs import evaluation, experiment, training
 
@@ -112,13 +113,13 @@ def test_rates_are_those_of_the_schedule(runs):
 @pytest.mark.neutral
 def test_speed_is_that_of_training_alone(tmp_path, monkeypatch):
     clock = iter([0.0, 1.0, 4.0])
-    monkeypatch.setattr(callbacks.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(show.time, "perf_counter", lambda: next(clock))
     vitals = callbacks.TrainingStats(tmp_path / "tensorboard")
     vitals.set_model(experiment.build(points()).model)
     vitals.on_epoch_begin(0)
     vitals.on_train_batch_end(9)
     vitals.on_train_batch_end(19)
-    monkeypatch.setattr(callbacks.time, "perf_counter", lambda: 100.0)  # what comes at the end
+    monkeypatch.setattr(show.time, "perf_counter", lambda: 100.0)  # what comes at the end
     vitals.on_epoch_end(0)
     vitals.on_train_end()
     assert scalars(events(tmp_path, "."), "steps_per_second") == {0: 5.0}

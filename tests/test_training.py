@@ -45,8 +45,8 @@ def short(**fields):
 
 @pytest.fixture(autouse=True)
 def _no_pictures(monkeypatch):
-    monkeypatch.setattr(training.pictures, "at_the_end", lambda model, data: {})
-    monkeypatch.setattr(training.pictures, "while_training", lambda model, data: {})
+    monkeypatch.setattr(training.image_grids, "at_the_end", lambda model, data: {})
+    monkeypatch.setattr(training.image_grids, "while_training", lambda model, data: {})
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def signal_at(monkeypatch):
     """Sends this process a signal when so many steps of training are done, once."""
 
     def signal_at(step, number=signal.SIGTERM):
-        guarded = training.callbacks.Guard.on_train_batch_end
+        guarded = training.Guard.on_train_batch_end
         sent = []
 
         def on_train_batch_end(guard, batch, logs=None):
@@ -62,7 +62,7 @@ def signal_at(monkeypatch):
                 sent.append(os.kill(os.getpid(), number))
             guarded(guard, batch, logs)
 
-        monkeypatch.setattr(training.callbacks.Guard, "on_train_batch_end", on_train_batch_end)
+        monkeypatch.setattr(training.Guard, "on_train_batch_end", on_train_batch_end)
 
     return signal_at
 
@@ -242,7 +242,7 @@ def test_a_full_disk_for_all_but_checkpoints_costs_what_is_shown_alone(
     training.train(short(), tmp_path / "whole")
     monkeypatch.setattr(record_writer, "open_file", lambda _: open("/dev/full", "wb"))  # noqa: SIM115
     monkeypatch.setattr(
-        training.pictures, "at_the_end", lambda *_: {"a": np.zeros((4, 4), "uint8")}
+        training.image_grids, "at_the_end", lambda *_: {"a": np.zeros((4, 4), "uint8")}
     )
     workdir = Workdir(tmp_path / "full")
     workdir.tensorboard.mkdir(parents=True)
@@ -328,7 +328,7 @@ def test_rolling_back_is_not_tried_for_ever(tmp_path, spoiled):
 @pytest.fixture
 def hidden_fault(monkeypatch):
     """Spoils a weight at the end of step 30, once: ReLU hides it from losses on TensorFlow."""
-    guarded, spoiled = training.callbacks.Guard.on_train_batch_end, []
+    guarded, spoiled = training.Guard.on_train_batch_end, []
 
     def on_train_batch_end(guard, batch, logs=None):
         guarded(guard, batch, logs)
@@ -336,7 +336,7 @@ def hidden_fault(monkeypatch):
             kernel = guard.model.recognition.layers[0].kernel
             spoiled.append(kernel.assign(np.where(np.eye(*kernel.shape) > 0, np.nan, kernel)))
 
-    monkeypatch.setattr(training.callbacks.Guard, "on_train_batch_end", on_train_batch_end)
+    monkeypatch.setattr(training.Guard, "on_train_batch_end", on_train_batch_end)
 
 
 def test_a_weight_that_is_not_finite_is_not_saved(tmp_path, hidden_fault):

@@ -19,7 +19,7 @@ from absl import app, flags
 from ml_collections import ConfigDict
 
 from benchmarks.gpu import sheets
-from bms_keras.metrics import fid, inception, ivom, prdc
+from bms_keras.metrics import feature_networks, fid, ivom, prdc
 from bms_keras.monitoring import figures, image_grids
 from bms_keras.runs import experiment
 
@@ -46,7 +46,7 @@ def main(_):
     if PICTURE.value:
         panels = {name: image_grids.grid(sheets.read(folder, name)[:64], 8) for name in names}
         image_grids.write(pathlib.Path(PICTURE.value), figures.pixels(figures.gallery(panels)))
-    network = inception.network(INCEPTION.value)
+    network = feature_networks.network(INCEPTION.value)
     with np.load(DATA.value) as file:
         test = file["x_test"][: REAL.value]
     real = _features(network, folder, "test", lambda: test)

@@ -12,7 +12,7 @@ import numpy as np
 from bms_keras import fields
 from bms_keras.errors import BadInput, lookup
 from bms_keras.fields import Field
-from bms_keras.metrics import fid, inception, ivom, lpips
+from bms_keras.metrics import feature_networks, fid, ivom, lpips
 from bms_keras.metrics.latent import LATENT_MATCH, latent_match
 from bms_keras.metrics.modes import MODE_STATISTICS, SAMPLES, mode_statistics
 
@@ -100,7 +100,7 @@ def _latent(model, data, protocol):
 
 
 def _fid(model, data, protocol):
-    network = inception.network(protocol.inception)
+    network = feature_networks.network(protocol.inception)
     return fid.fid(model, data, protocol.real, protocol.generated, network)
 
 
@@ -125,7 +125,7 @@ METRICS = {
         _fid_keys,
         kind="images",
         points=2,
-        fetch=lambda _, protocol: inception.network(protocol.inception),
+        fetch=lambda _, protocol: feature_networks.network(protocol.inception),
     ),
     "ivom": Metric(_ivom, lambda *_: ivom.KEYS, kind="images", points=2),
     "lpips": Metric(

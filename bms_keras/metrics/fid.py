@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from bms_keras.errors import BadInput
 from bms_keras.files import cache
-from bms_keras.metrics import inception
+from bms_keras.metrics import feature_networks, inception, tfgan
 from bms_keras.metrics.samples import drawn
 
 CHUNK = 1000  # generated images in memory at a time
@@ -41,7 +41,7 @@ def fid(model, data, real=10_000, generated=5_000, network=None, seed=0):
         BadInput: If there are fewer than two images on a side, the model's samples are not finite,
             the network's weights cannot be had, or what it makes of images is not finite.
     """
-    network = network or inception.network()
+    network = network or feature_networks.network()
     x = _finite(_real_features(network, data, real), "held-out images", network)
     if min(len(x), generated) < 2:
         raise BadInput(
@@ -59,9 +59,9 @@ def keys(real, generated, source=""):
 
     Args:
         real, generated: Numbers of images.
-        source: The network's, as `inception.network` takes it.
+        source: The network's, as `feature_networks.network` takes it.
     """
-    return _names(real, generated, inception.kind(source))
+    return _names(real, generated, feature_networks.kind(source))
 
 
 def _names(real, generated, network):
@@ -152,7 +152,7 @@ def tfgan_frechet_distance(x, y):
     Raises:
         BadInput: If TF-GAN is not installed.
     """
-    distance = inception.tfgan("classifier_metrics").frechet_classifier_distance_from_activations
+    distance = tfgan.module("classifier_metrics").frechet_classifier_distance_from_activations
     return float(distance(np.asarray(x, "float64"), np.asarray(y, "float64")))
 
 

@@ -1,11 +1,6 @@
-"""The networks of FID: Inception v3 of 2015-12-05 up to pool3, and TF-GAN's from TF-Hub."""
+"""The network of FID: Inception v3 of 2015-12-05 up to pool3."""
 
-import functools
 import hashlib
-import importlib.util
-import os
-import sys
-import types
 
 import keras
 import numpy as np
@@ -14,23 +9,11 @@ from keras import ops
 from bms_keras.errors import BadInput
 from bms_keras.layers import require_channels_last
 from bms_keras.metrics import weights
+from bms_keras.metrics.batches import check_images, in_batches
 
 SIZE, FEATURES = 299, 2048  # height and width of the networks' input; numbers they return
 EPSILON = 1e-3  # of its batch normalisation, which has no gamma
 PARTS = ("kernel", "beta", "mean", "var")  # the arrays of a convolution
-
-
-@functools.cache
-def network(source=""):
-    """The network of a name: "tfhub", the path of an `.npz`, or "" for the package index's."""
-    if kind(source) is TFHubInception:
-        return TFHubInception()
-    return Inception(weights.load("inception", source))
-
-
-def kind(source=""):
-    """The class of the network of a name."""
-    return TFHubInception if source == "tfhub" else Inception
 
 
 class Inception:
@@ -82,11 +65,13 @@ class Inception:
         Raises:
             ValueError: If the images are anything else.
         """
-        _check_images(images)
+        check_images(images)
         shape = images.shape[1:]
         if shape not in self._models:
             self._models[shape] = self._model(shape)
-        return _in_batches(self._models[shape].predict_on_batch, images, batch_size, progress)
+        return in_batches(
+            self._models[shape].predict_on_batch, images, FEATURES, batch_size, progress
+        )
 
     def _model(self, shape):
         images = keras.Input(shape, dtype="uint8")
@@ -215,94 +200,3 @@ def _max_pool(x, strides=2, padding="valid"):
 
 def _average_pool(x):
     return ops.average_pool(x, 3, 1, "same")  # Keras leaves the padding out, as the network does
-
-
-class TFHubInception:
-    """TF-GAN's own network: the same Inception as a TF-Hub module, fed with TensorFlow 2's resize.
-
-    TF-GAN leaves the resize to its callers; this one has half-pixel centres, so the FID differs
-    from that of `Inception`.
-
-    Args:
-        handle: URL or folder of the module; by default TF-GAN's.
-
-    Raises:
-        BadInput: If TF-GAN is not installed or the module cannot be loaded.
-    """
-
-    name = "tfhub"
-
-    def __init__(self, handle=None):
-        metrics = tfgan("inception_metrics")
-        handle = str(handle or metrics.INCEPTION_TFHUB)
-        import tensorflow as tf
-        import tensorflow_hub
-
-        try:
-            module = tensorflow_hub.load(handle)
-        except (OSError, ValueError, tf.errors.OpError) as error:
-            raise BadInput(
-                f"TF-GAN's network {handle} could not be loaded ({str(error).splitlines()[0]}): "
-                "connect, give the folder of a copy, or use the default network"
-            ) from None
-        self.fingerprint = f"{self.name}-{hashlib.sha256(handle.encode()).hexdigest()[:16]}"
-
-        @tf.function(reduce_retracing=True)
-        def pool3(images):
-            x = tf.image.resize(tf.repeat(images, 3 // images.shape[-1], -1), (SIZE, SIZE))
-            return tf.reshape(module(x / 127.5 - 1)[metrics.INCEPTION_FINAL_POOL], (-1, FEATURES))
-
-        self._pool3 = lambda images: pool3(tf.constant(images)).numpy()
-
-    def features(self, images, batch_size=32, progress=None):
-        """The features of images; see `Inception.features`."""
-        _check_images(images)
-        return _in_batches(self._pool3, images, batch_size, progress)
-
-
-@functools.cache
-def tfgan(name):
-    """The module `tensorflow_gan.python.eval.<name>`, without the rest of TF-GAN.
-
-    All of TF-GAN 2.1 imports neither with TensorFlow 2.16 (`tf.estimator` is gone) nor with Python
-    3.12 (`distutils` is gone). Bare packages instead of its `__init__.py` files get round that.
-
-    Raises:
-        BadInput: If TF-GAN, or something that it needs, is not installed.
-    """
-    if not (spec := importlib.util.find_spec("tensorflow_gan")):
-        raise BadInput("TF-GAN is not installed: pip install tensorflow-gan")
-    bare = {}
-    for path in ("", ".python", ".python.eval"):
-        if (package := f"tensorflow_gan{path}") not in sys.modules:
-            bare[package] = types.ModuleType(package)
-            bare[package].__path__ = [os.path.dirname(spec.origin) + path.replace(".", os.sep)]
-    sys.modules.update(bare)
-    try:
-        return importlib.import_module(f"tensorflow_gan.python.eval.{name}")
-    except ImportError as error:
-        raise BadInput(f"TF-GAN cannot be used: {str(error).splitlines()[0]}") from None
-    finally:
-        for package in bare:  # a later `import tensorflow_gan` must not find an empty package
-            sys.modules.pop(package, None)
-
-
-def _check_images(images):
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3):
-        raise ValueError(
-            "images must be uint8, (n, height, width, 1 or 3). "
-            f"Received: {images.dtype} {images.shape}"
-        )
-
-
-def _in_batches(function, images, batch_size, progress):
-    """What a function says of images, in batches of one size, for which it is compiled once."""
-    features = np.empty((len(images), FEATURES), "float32")
-    batch = np.zeros((batch_size, *images.shape[1:]), "uint8")
-    for start in range(0, len(images), batch_size):
-        part = images[start : start + batch_size]
-        batch[: len(part)] = part
-        features[start : start + len(part)] = function(batch)[: len(part)]
-        if progress:
-            progress(start + len(part))
-    return features

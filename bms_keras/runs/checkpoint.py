@@ -27,7 +27,7 @@ from bms_keras.backends.versions import versions
 from bms_keras.data import contents
 from bms_keras.errors import BadInput, NotFinite, first_line, optional, warn
 from bms_keras.fields import Field
-from bms_keras.files.seals import is_whole, sealed
+from bms_keras.files.seals import array_of, is_whole, members, sealed
 from bms_keras.runs.config import as_read, differences
 
 BEST = "best.npz"
@@ -138,7 +138,7 @@ def newest(folder):
         with contextlib.suppress(Exception), zipfile.ZipFile(path) as file:  # of whatever it holds
             entry = file.getinfo("manifest.npy")
             if max(entry.file_size, entry.compress_size) <= OVERHEAD[0]:
-                return _manifest(_array(io.BytesIO(file.read(entry))))
+                return _manifest(array_of(io.BytesIO(file.read(entry))))
     return {}
 
 
@@ -214,40 +214,11 @@ def read(path, largest=2**40):
         content = files.content(path, largest)
         if not is_whole(content):
             raise ValueError("its checksum is wrong: it was cut short or damaged")
-        arrays = dict(_members(content))
+        arrays = dict(members(content))
         manifest = _manifest(arrays.pop("manifest"))
         return manifest, arrays
     except Exception as error:  # what parsers raise of bytes that somebody made up
         raise BadInput(f"{path} cannot be read ({first_line(error)})") from None
-
-
-def _members(content):
-    """The arrays of an `.npz` by name; none takes more memory than the bytes that there are.
-
-    Raises:
-        ValueError: If an array is compressed, holds objects, or is not as long as it claims.
-    """
-    with zipfile.ZipFile(io.BytesIO(content)) as file:
-        entries = file.infolist()
-        if sum(max(entry.file_size, entry.compress_size) for entry in entries) > len(content):
-            raise ValueError("its arrays claim more bytes than it has")
-        for entry in entries:
-            if entry.compress_type != zipfile.ZIP_STORED:
-                raise ValueError("it is compressed, as no checkpoint is")
-            yield entry.filename.removesuffix(".npy"), _array(io.BytesIO(file.read(entry)))
-
-
-def _array(member):
-    """The array of an `.npy`, which takes no memory beside the file's."""
-    if np.lib.format.read_magic(member) != (1, 0):
-        raise ValueError("an array in it is of another version of .npy")
-    shape, in_columns, dtype = np.lib.format.read_array_header_1_0(member)
-    if dtype.hasobject:
-        raise ValueError("it holds objects, and allow_pickle is off")
-    data = member.getbuffer()[member.tell() :]
-    if len(data) != math.prod(shape) * dtype.itemsize:
-        raise ValueError(f"an array in it is not of the shape {shape} that it claims")
-    return np.frombuffer(data, dtype).reshape(shape, order="F" if in_columns else "C")
 
 
 def _candidates(folder, which):
