@@ -5,6 +5,10 @@ import graphlib
 import pathlib
 import re
 
+import pytest
+
+pytestmark = pytest.mark.neutral
+
 ROOT = pathlib.Path(__file__).parent.parent
 PACKAGE = ROOT / "bms_keras"
 DOORS = {"callbacks", "config"}  # what users import, from the rooms where it stands
