@@ -18,10 +18,12 @@ PAGES = [README, *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "results
 IDS = [str(page.relative_to(ROOT)) for page in PAGES]
 
 
+@pytest.mark.neutral
 def test_the_readme_is_one_page():
     assert len(README.read_text().splitlines()) <= 150
 
 
+@pytest.mark.neutral
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
@@ -37,6 +39,7 @@ def _anchors(page):
     return {re.sub(r"[^\w\- ]", "", title).lower().replace(" ", "-") for title in titles}
 
 
+@pytest.mark.neutral
 def test_every_page_is_linked_from_the_readme():
     linked = set(re.findall(r"\]\(docs/(\w+)\.md\)", README.read_text()))
     assert linked == {page.stem for page in PAGES if page.parent.name == "docs"}
@@ -64,6 +67,7 @@ def _flags(arguments):
     return {name: value if given else True for name, given, value in pairs}
 
 
+@pytest.mark.neutral
 @pytest.mark.parametrize(("page", "words"), list(commands()), ids=lambda value: " ".join(value))
 def test_commands_are_taken(page, words):
     script, flags = words[0], _flags(words[1:])
@@ -130,6 +134,7 @@ def test_the_python_of_the_readme_runs_on_a_trained_run(tmp_path, monkeypatch):
     assert (tmp_path / "m.keras").exists()
 
 
+@pytest.mark.neutral
 def test_every_method_has_its_row_in_the_table():
     rows = re.findall(r"^\| `(\w+)` \| (\d+) \|", README.read_text(), re.MULTILINE)
     expected = {name: method.samples or 1 for name, method in methods.METHODS.items()}

@@ -26,7 +26,7 @@ TINY = {
     "checkpoint_every": 2,
     "eval_every": 0,
     "steps_per_execution": 1,
-    "jit_compile": "off",
+    "jit_compile": "auto",  # on TensorFlow without XLA
 }
 RECORD = {"method": "bms_vae_gan", "samples": 10, "seed": 3, "step": 4, "modes": 8}
 
