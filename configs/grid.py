@@ -7,7 +7,7 @@ The paper has 25 modes and 99.7 ± 0.2 % of high quality for BMS-VAE-GAN, T=10; 
 
 G and R have the sizes of Srivastava et al. 2017, whose critic has one hidden layer, D_I two; D_L,
 which VEEGAN has not, is as wide. The rates, the critic's Lipschitz constant and the weights were
-found on other seeds; see the README.
+found on other seeds; see results/trials.md.
 """
 
 from bms_keras import methods, networks
