@@ -163,7 +163,7 @@ class Gain(keras.layers.Layer):
 
     Example:
 
-    >>> Gain()(keras.ops.ones((2, 3))).shape
+    >>> tuple(Gain()(keras.ops.ones((2, 3))).shape)
     (2, 3)
     """
 

@@ -9,6 +9,6 @@ def versions(*modules):
     Example:
 
     >>> versions("keras", "numpy")
-    {'keras': '3.15.1', 'numpy': '2.4.4'}
+    {'keras': '3...', 'numpy': '2...'}
     """
     return {name: importlib.import_module(name).__version__ for name in modules}

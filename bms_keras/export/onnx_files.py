@@ -60,6 +60,7 @@ def export(model, folder):
 
     Example:
 
+    >>> import onnxruntime
     >>> export(model, "serving")
     >>> session = onnxruntime.InferenceSession("serving/recognition.onnx")
     >>> mean, log_variance = session.run(["mean", "log_variance"], {"x": x})

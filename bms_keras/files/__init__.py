@@ -32,7 +32,7 @@ def expanded(path, name="the path"):
     Example:
 
     >>> expanded("~/runs/grid")
-    PosixPath('/home/me/runs/grid')
+    PosixPath('.../runs/grid')
     """
     text = os.fspath(path)
     if not text.strip() or "\0" in text:

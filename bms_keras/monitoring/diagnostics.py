@@ -25,7 +25,7 @@ def learning_rates(model):
     Example:
 
     >>> learning_rates(model)
-    {'learning_rate/generator': 0.0002, 'learning_rate/image_critic': 0.0002, ...}
+    {'learning_rate/generator': 0.000..., 'learning_rate/image_critic': 0.000..., ...}
     """
     rates = {}
     for player, optimizer in model.optimizer.by_player.items():
@@ -48,7 +48,7 @@ def sigmas(model):
     Example:
 
     >>> sigmas(model)
-    {'sigma/image_critic/1_dense': 1.02, 'sigma/image_critic/2_dense': 1.37}
+    {'sigma/image_critic/1_dense': 1..., 'sigma/image_critic/2_dense': 1...}
     """
     found = {}
     for name, network in model.networks.items():
@@ -78,7 +78,7 @@ def selection(model, x, seed=0):
     Example:
 
     >>> scores, shares = selection(model, data.points(200))
-    >>> shares["selected/best"].sum()
+    >>> float(shares["selected/best"].sum())
     1.0
     """
     critic = _log_ratio(model)
