@@ -9,8 +9,8 @@ on both. What has been run is not repeated, so the command can be stopped and ca
 `bms_keras.tables`). The trials go to `results/rivals2d_trials.json`, the results to
 `results/rivals2d.json` and, beside the paper's figures, to the screen.
 
-The config itself was found for `bms_vae_gan` (results/relu.md): this favours the hybrids and SN-GAN,
-and is why lower rates and other weights are tried for all.
+The config itself was found for `bms_vae_gan` (results/relu.md): this favours the hybrids and
+SN-GAN, and is why lower rates and other weights are tried for all.
 """
 
 import json
