@@ -222,15 +222,15 @@ def test_the_command_line_runs_it(served, tmp_path):
 
 
 @pytest.mark.neutral
-def test_the_readmes_requests_are_answered(served):
-    readme = (TESTS.parent / "README.md").read_text()
+def test_the_pages_requests_are_answered(served):
+    page = (TESTS.parent / "docs" / "serving.md").read_text()
     path, shape = served["bms_vae_gan", "images"].path, (8, 8, 3)
-    bodies = [json.loads(body) for body in re.findall(r"curl .*?-d '(\{.*?\})'", readme, re.DOTALL)]
+    bodies = [json.loads(body) for body in re.findall(r"curl .*?-d '(\{.*?\})'", page, re.DOTALL)]
     assert len(bodies) >= 2
     answers = ask([(path, body["signature_name"], body["inputs"]) for body in bodies])
     for body, answer in zip(bodies, answers, strict=True):
         assert np.shape(answer["images"]) == (body["inputs"]["n"], *shape)
-    (grpc,) = re.findall(r"<!-- grpc -->\n```python\n(.*?)```", readme, re.DOTALL)
+    (grpc,) = re.findall(r"<!-- grpc -->\n```python\n(.*?)```", page, re.DOTALL)
     inputs = set(re.findall(r'request\.inputs\["(\w+)"\]', grpc))
     outputs = set(re.findall(r'\.outputs\["(\w+)"\]', grpc))
     (signature,) = re.findall(r'signature_name = "(\w+)"', grpc)

@@ -172,7 +172,7 @@ def test_the_metric_is_its_parts(data):
 def test_the_default_network_has_the_short_key(data, monkeypatch):
     network = Network()
     network.name = "inception2015"
-    monkeypatch.setattr(module.inception, "network", lambda: network)
+    monkeypatch.setattr(module.feature_networks, "network", lambda: network)
     assert list(fid(Model(), data, 8, 8)) == ["fid_8_8_test", "kid_8_8_test"]
 
 

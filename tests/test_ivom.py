@@ -20,7 +20,7 @@ def model(generator):
     """What IvOM sees of a `Game`."""
     served = {"generator": generator}
     latent_dim = generator.input_shape[-1]
-    return types.SimpleNamespace(serving=served.__getitem__, latent_dim=latent_dim)
+    return types.SimpleNamespace(inference_network=served.__getitem__, latent_dim=latent_dim)
 
 
 def data(images):
