@@ -80,7 +80,7 @@ def test_a_player_may_take_several_turns(tiny_model, x, train):
             return [image_critic, image_critic, generator, latent_critic]
 
     model = tiny_model(Twice)
-    logs = train(model, np.tile(x, (6, 1)), steps=3)  # a batch for each of the two turns
+    logs = train(model, np.tile(x, (6, 1)), steps=6)  # 6 batches: two a step, one a turn
     turns = {name: int(model.optimizer[name].iterations) for name in PLAYERS}
     assert turns == {"generator": 3, "image_critic": 6, "latent_critic": 3}
     assert int(model.optimizer.iterations) == 3
