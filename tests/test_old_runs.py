@@ -31,7 +31,8 @@ def test_it_is_measured_as_it_was(run):
     for name in ("method", "samples", "seed", "step", "modes"):
         assert now[name] == before[name]
     for name in ("high_quality_percent", "mode_kl", "spread_ratio", "sliced_wasserstein"):
-        assert now[name] == pytest.approx(before[name], rel=1e-3)
+        known = before[name] is not None  # without a sample of quality some are undefined
+        assert now[name] == (pytest.approx(before[name], rel=1e-3) if known else None)
 
 
 def test_it_goes_on(run):
