@@ -34,10 +34,13 @@ class ForkServer:
     with `returncode`, `stdout`, `stderr`, and `changed`, whether what lies in the folder has.
     """
 
+    def __init__(self, cwd=ROOT):
+        self._cwd = cwd
+
     def __enter__(self):
         self._server = subprocess.Popen(
             [sys.executable, str(ROOT / "tests" / "cli_fork_server.py")],
-            cwd=ROOT,
+            cwd=self._cwd,
             env=os.environ | {"KERAS_BACKEND": keras.backend.backend()},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -1,23 +1,20 @@
 """The parts that docs/extending.md builds go through train.py, eval.py and the tables, as there."""
 
 import json
-import os
 import pathlib
 import re
 import shlex
-import subprocess
-import sys
 
+import helpers
 import keras
 import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "extending.md").read_text()
-SCRIPTS = {"-m bms_keras.tables": "bms_keras/tables/__main__.py"}
 SMALL = {  # what a command of the page is given beside its own flags
     "train.py": ["--config.steps=2", "--config.checkpoint_every=2", "--config.eval_every=2"],
     "eval.py": [],
-    "bms_keras/tables/__main__.py": ["--steps=2", "--fields=eval_every=0"],
+    "-m": ["--steps=2", "--fields=eval_every=0"],
 }
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "jax", reason="the seams are the same on both backends"
@@ -30,26 +27,20 @@ def block(name, language):
 
 
 def command(line):
-    """A line of the page as `cli_fork_server.py` takes it: workdir, script, flags."""
-    line = line.replace("-m bms_keras.tables", SCRIPTS["-m bms_keras.tables"])
-    _, script, *flags = shlex.split(line.replace("configs/", f"{ROOT}/configs/"))
-    (workdir,) = (flag.partition("=")[2] for flag in flags if flag.startswith("--workdir="))
-    return [workdir, script, *flags, *SMALL[script]]
+    """A line of the page as `play` takes it: workdir, script, what follows."""
+    _, *arguments = shlex.split(line.replace("configs/", f"{ROOT}/configs/"))
+    (workdir,) = (flag.partition("=")[2] for flag in arguments if flag.startswith("--workdir="))
+    return [workdir, *arguments, *SMALL[arguments[0]]]
 
 
 def play(commands, folder):
-    """What `cli_fork_server.py` says of command lines that are given in a folder."""
-    result = subprocess.run(
-        [sys.executable, str(ROOT / "tests" / "cli_fork_server.py")],
-        cwd=folder,
-        env=os.environ | {"KERAS_BACKEND": keras.backend.backend(), "PYTHONPATH": str(ROOT)},
-        input=json.dumps(commands),
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert result.returncode == 0, result.stderr
-    return json.loads(result.stdout)
+    """What command lines that are given in a folder say: status, text, whether a run changed."""
+    outcomes = []
+    with helpers.ForkServer(folder) as run:
+        for workdir, *arguments in commands:
+            found = run(*arguments, folder=folder / workdir, PYTHONPATH=str(ROOT))
+            outcomes.append((found.returncode, found.stderr + found.stdout, found.changed))
+    return outcomes
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +98,7 @@ def test_a_table_has_the_metrics_keys_as_columns(said, folder):
 
 def test_the_options_are_flags_and_are_checked(said, folder):
     """Of a run's metrics: in one line, and nothing is written."""
-    run = ["runs/moons", "eval.py", "--metrics=nearness"]
+    run = ["runs/moons", "eval.py", "--workdir=runs/moons", "--metrics=nearness"]
     refused = {
         "--stray=-1": "flag --stray=-1.0: must be above 0",
         "--imports=my_missing": "'my_missing' cannot be imported",
