@@ -127,11 +127,8 @@ def pair(value):
 def scales(value):
     """Numbers above 0, at least one."""
     fits = type(value) in (tuple, list) and 0 < len(value) <= DEEPEST
-    return (
-        None
-        if fits and not any(map(above_0, value))
-        else f"a tuple of 1 to {DEEPEST} numbers above 0"
-    )
+    fits = fits and not any(map(above_0, value))
+    return None if fits else f"a tuple of 1 to {DEEPEST} numbers above 0"
 
 
 size = integer(1, WIDEST)

@@ -146,10 +146,9 @@ def _spectrum(features):
     values, axes = _eigen(ops.matmul(ops.transpose(features), features), float(batch))
     known = values > 1e-6 * batch
     vectors = ops.matmul(features, axes) / ops.sqrt(ops.where(known, values, 1.0))
+    vectors = ops.where(known, vectors, 0.0)
     rest = batch - d
-    return ops.pad(values, [[rest, 0]]), ops.pad(
-        ops.where(known, vectors, 0.0), [[0, 0], [rest, 0]]
-    )
+    return ops.pad(values, [[rest, 0]]), ops.pad(vectors, [[0, 0], [rest, 0]])
 
 
 def _eigen(matrix, trace):

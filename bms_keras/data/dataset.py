@@ -50,8 +50,8 @@ class Dataset:
         raise NotImplementedError
 
     def labels(self, n):
-        """What the Projector calls `points(n)`, a string each: which one it is."""
-        return [str(i) for i in range(len(self.points(n)))]
+        """What the Projector calls the first `n` of `points`, a string each: which one it is."""
+        return [str(i) for i in range(n)]
 
     @functools.cached_property
     def fingerprint(self):

@@ -22,6 +22,10 @@ class Autoencoding(Game):
         noise = self.prior(samples, ops.shape(x)[0])
         return objectives.gaussian(*self._split(self.recognition(x, training=True)), noise)
 
+    def code(self, x):
+        """The mean of q(z|x) in training, `(B, latent_dim)`: R(x) where R puts out points."""
+        return self._split(self.recognition(x, training=True))[0]
+
     def _split(self, parameters):
         """Mean and log-variance of q(z|x) from what R puts out."""
         return objectives.mean_and_log_variance(parameters, self.log_variances)

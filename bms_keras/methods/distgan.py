@@ -152,10 +152,6 @@ class DistGAN(Autoencoding, StandardCriticLoss):
 
     # The pieces that the losses are made of.
 
-    def code(self, x):
-        """R(x), the latent of a data point, `(B, latent_dim)`."""
-        return objectives.mean_and_log_variance(self.recognition(x, training=True))[0]
-
     def phi(self, x):
         """What the distances are of: D_I's features of data, or data; float32."""
         return ops.cast(self.features(x, training=True) if self.features else x, "float32")

@@ -34,7 +34,7 @@ class VEEGAN(Autoencoding):
         ema, seed: See `Game`.
     """
 
-    log_variances = (0.0, 0.0)
+    log_variances = (0.0, 0.0)  # so `posterior` draws from N(R(x), I)
 
     RULES: ClassVar = {"latent_weight": (fields.at_least_0, "weight of |z - R(G(z))|^2 / 2")}
 
@@ -58,7 +58,7 @@ class VEEGAN(Autoencoding):
     def generator_loss(self, x):
         z = self.prior(ops.shape(x)[0])
         generated = self.decode(z)
-        squares = ops.square(z - self.reconstructor(generated))
+        squares = ops.square(z - self.code(generated))
         reconstruction = 0.5 * ops.mean(ops.sum(squares, -1))
         ratio = ops.mean(self.log_joint_ratio(generated, z))
         return ratio + self.latent_weight * reconstruction, {
@@ -72,15 +72,6 @@ class VEEGAN(Autoencoding):
         data = self.log_joint_ratio(x, self.posterior(x, 1)[0])
         loss = objectives.cross_entropy(generated, data)
         return loss, {"generated": ops.mean(generated), "data": ops.mean(data)}
-
-    def reconstructor(self, x):
-        """R(x), the mean of the Gaussian, `(B, latent_dim)`."""
-        mean, _ = objectives.mean_and_log_variance(self.recognition(x, training=True))
-        return mean
-
-    def posterior(self, x, samples):
-        """z_1..z_T from N(R(x), I), `(T, B, latent_dim)`."""
-        return self.reconstructor(x) + self.prior(samples, ops.shape(x)[0])
 
     def log_joint_ratio(self, x, z):
         """The logit of D, an estimate of log p(z) p(x|z) / q(z|x) p(x), `(B,)`."""

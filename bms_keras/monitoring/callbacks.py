@@ -53,7 +53,15 @@ class TrainingStats(ToTensorBoard):
         self.write(step, *(scalar(name, value) for name, value in numbers.items()))
 
 
-class SampleGrid(ToTensorBoard):
+class _OfData(ToTensorBoard):
+    """Shows a model beside its data set, `data`."""
+
+    def __init__(self, data, folder, every=1):
+        super().__init__(folder, every)
+        self.data = data
+
+
+class SampleGrid(_OfData):
     """Draws samples into TensorBoard as the data set is drawn: a grid of images, 2D points.
 
     Args:
@@ -62,16 +70,12 @@ class SampleGrid(ToTensorBoard):
         every: Steps between pictures.
     """
 
-    def __init__(self, data, folder, every=1):
-        super().__init__(folder, every)
-        self.data = data
-
     def act(self, step, logs):
         drawn = drawings.while_training(self.model, self.data)
         self.write(step, *(image(name, each, dataformats="HWC") for name, each in drawn.items()))
 
 
-class Selection(ToTensorBoard):
+class Selection(_OfData):
     """Writes what D_I says of held-out data, and how often each of the T samples is selected.
 
     As log_D/real, log_D/posterior and log_D/prior; as histograms selected/best and
@@ -86,8 +90,7 @@ class Selection(ToTensorBoard):
     """
 
     def __init__(self, data, folder, every=1, decoded=2000):
-        super().__init__(folder, every)
-        self.data = data
+        super().__init__(data, folder, every)
         self.decoded = decoded
 
     def act(self, step, logs):
@@ -103,7 +106,7 @@ class Selection(ToTensorBoard):
             self.write(step, bars)
 
 
-class Projector(ToTensorBoard):
+class Projector(_OfData):
     """Writes the latents of held-out data, with their pictures, for TensorBoard's Projector.
 
     The last ones take the place of those before. A method without a recognition network has none.
@@ -113,10 +116,6 @@ class Projector(ToTensorBoard):
         folder: Where the event files go.
         every: Steps between writes.
     """
-
-    def __init__(self, data, folder, every=1):
-        super().__init__(folder, every)
-        self.data = data
 
     def act(self, step, logs):
         if self.model.has_posterior:

@@ -3,11 +3,14 @@
 To look at a model changes nothing in it: no seed generator moves, no batch statistic, no `u`.
 """
 
+import functools
+
 import keras
 import numpy as np
 from keras import ops
 
 from bms_keras import objectives
+from bms_keras.data import Dataset
 from bms_keras.layers import SpectralNormalization
 from bms_keras.monitoring import drawings
 
@@ -118,8 +121,8 @@ def latents(model, data, n=500):
     """
     x = data.points(n)
     mean, _ = model.encode(x)
-    labels = getattr(data, "labels", lambda n: [str(i) for i in range(len(x))])
-    return mean, labels(n), drawings.of(data).thumbnails(x)
+    labels = getattr(data, "labels", functools.partial(Dataset.labels, data))
+    return mean, labels(len(x)), drawings.of(data).thumbnails(x)
 
 
 def _log_ratio(model, batch_size=500):

@@ -8,7 +8,7 @@ import subprocess
 import keras
 import numpy as np
 
-from bms_keras.backends import versions as modules
+from bms_keras.backends.versions import versions as versions_of
 from bms_keras.monitoring import drawings, image_grids
 from bms_keras.runs import evaluation
 from bms_keras.runs.workdir import Workdir
@@ -139,7 +139,7 @@ def commit():
 
 def versions():
     """Versions by name."""
-    found = modules.versions("bms_keras", "keras", keras.backend.backend(), "numpy")
+    found = versions_of("bms_keras", "keras", keras.backend.backend(), "numpy")
     return {"python": platform.python_version(), **found}
 
 
