@@ -1,10 +1,13 @@
 """The rehearsal of `benchmarks/gpu`: without TensorFlow, without a network, on the CPU."""
 
+import functools
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
+import tarfile
 
 import keras
 import numpy as np
@@ -12,6 +15,7 @@ import pytest
 from absl.testing import flagsaver
 
 from bms_keras.metrics import feature_networks
+from bms_keras.metrics.ivom import ivom
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="the kit runs on JAX")
 
@@ -29,6 +33,10 @@ def refuse(*args, **kwargs):
 
 sys.meta_path.insert(0, NoTensorFlow())
 socket.socket.connect = refuse
+if any("gpu.train" in word or "gpu.speed" in word for word in sys.orig_argv):
+    from benchmarks.gpu import loop
+
+    loop.STEPS = 5  # a call, in place of 50: on a CPU the steps would take minutes
 """
 TINY = "--fields=networks.width=4,batch_size=4,networks.latent_dim=4"
 
@@ -64,12 +72,12 @@ def folder(tmp_path_factory):
         cache,
         TINY,
     )
-    rows = ["--rows=sn_gan", "--round=50", "--samples=12", "--reserve=0", cache, TINY]
+    rows = ["--rows=sn_gan", "--round=5", "--samples=12", "--reserve=0", cache, TINY]
     goes_on = ["--seconds=600", "--checkpoints=checkpoints", *rows]
-    run("train", "--steps=100", "--at=50", *goes_on)
-    run("pack", "--data=images.npz", "--out=later", "--wheels=", "--resume=checkpoints")
-    said = run("train", "--steps=150", "--out=out2", "--precision=bfloat16", *goes_on)
-    assert "sn_gan goes on at step 100" in said
+    run("train", "--steps=10", "--at=5", *goes_on)
+    run("pack", "--data=images.npz", "--out=later", "--wheels=", "--also=checkpoints,images.npz")
+    said = run("train", "--steps=15", "--out=out2", "--precision=bfloat16", *goes_on)
+    assert "sn_gan goes on at step 10" in said
     return path
 
 
@@ -81,9 +89,10 @@ def test_the_images_arrive_as_they_were(folder):
         np.testing.assert_array_equal(np.concatenate(halves), file["x_train"])
         np.testing.assert_array_equal(sheets.read(folder, "test"), file["x_test"])
     index = json.loads((folder / "test.json").read_text())
-    (folder / "test.json").write_text(json.dumps({**index, "sha256": "0" * 64}))
+    (folder / "damaged.json").write_text(json.dumps({**index, "sha256": "0" * 64}))
+    shutil.copy(folder / "test_0.webp", folder / "damaged_0.webp")
     with pytest.raises(ValueError, match="not those that were packed"):
-        sheets.read(folder, "test")
+        sheets.read(folder, "damaged")
 
 
 def test_speed_counts_steps_arithmetic_memory_and_kernels(folder):
@@ -99,14 +108,15 @@ def test_speed_counts_steps_arithmetic_memory_and_kernels(folder):
 def test_training_keeps_samples_weights_and_losses(folder):
     record = json.loads((folder / "out/train.json").read_text())
     rounds = record["rows"]["sn_gan"]["rounds"]
-    assert [each["step"] for each in rounds] == [50, 100]
+    assert [each["step"] for each in rounds] == [5, 10]
     assert all(np.isfinite(each["loss"]) for each in rounds)
     names = {path.name for path in (folder / "out").iterdir()}
-    kept = {"sn_gan.npz", "sn_gan_50.json", "sn_gan_100.json", "sn_gan_50_0.webp"}
+    kept = {"sn_gan.npz", "sn_gan_5.json", "sn_gan_10.json", "sn_gan_5_0.webp"}
     assert kept <= names
     later = json.loads((folder / "out2/train.json").read_text())
-    assert [each["step"] for each in later["rows"]["sn_gan"]["rounds"]] == [150]
-    assert (folder / "later/part_2/checkpoints.tar.00").exists()
+    assert [each["step"] for each in later["rows"]["sn_gan"]["rounds"]] == [15]
+    with tarfile.open(folder / "later/part_2/also.tar.00") as archive:
+        assert {"checkpoints", "images.npz"} <= set(archive.getnames())
 
 
 @pytest.mark.parametrize("turns", [1, 2])  # and batches a step
@@ -131,23 +141,25 @@ def test_the_loop_is_the_programs_own_training(folder, monkeypatch, turns):
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-3, atol=2e-4)
 
 
-def test_scores(folder, monkeypatch):
+@pytest.mark.parametrize("data", ["images.npz", "."])  # at home; there, as the sheets
+def test_scores(folder, monkeypatch, data):
     from benchmarks.gpu import score, sheets
 
     class Network:
         name = "stub"
 
-        def features(self, images):
+        def features(self, images, batch_size):
             return images.reshape(len(images), -1)[:, :8].astype("float32")
 
     monkeypatch.setattr(feature_networks, "network", lambda source: Network())
-    paths = {"data": str(folder / "images.npz"), "samples": str(folder / "out")}
-    paths |= {"out": str(folder / "gpu.json"), "order": ["sn_gan_100"]}
-    flags = [(getattr(score, name.upper()), value) for name, value in paths.items()]
+    monkeypatch.setattr(score.ivom, "ivom", functools.partial(ivom, starts=1, steps=2))
+    paths = {"data": str(folder / data), "samples": str(folder / "out")}
+    paths |= {"out": str(folder / "gpu.json"), "order": ["sn_gan_10"], "ivom_images": 3}
     score.flags.FLAGS.mark_as_parsed()
-    with flagsaver.flagsaver(*flags):
+    with flagsaver.flagsaver(**paths):
         score.main([])
-    scores = json.loads((folder / "gpu.json").read_text())["scores"]["sn_gan_100"]
-    assert sheets.read(folder / "out", "sn_gan_100").shape == (12, 32, 32, 3)
+    scores = json.loads((folder / "gpu.json").read_text())["scores"]["sn_gan_10"]
+    assert sheets.read(folder / "out", "sn_gan_10").shape == (12, 32, 32, 3)
     assert scores["fid_30_12_test"] > 0
     assert 0 <= scores["coverage"] <= 1
+    assert scores["ivom_images"] == 3

@@ -1,11 +1,11 @@
-"""Packs what a bare machine needs: wheels, CIFAR-10, and checkpoints of an earlier one to go on.
+"""Packs what a bare machine needs: wheels, CIFAR-10, the FID's network, checkpoints to go on from.
 
-    python -m benchmarks.gpu.pack --data=cifar10.npz --out=.gpu [--resume=checkpoints]
+    python -m benchmarks.gpu.pack --data=cifar10.npz --out=.gpu [--also=inception.npz,checkpoints]
 
-writes folders of at most 55 MiB each, to be carried one at a time: `part_0` with the wheels, half
-of the training images and 500 test images for pictures, `part_1` with the other half and, with
-`--resume`, `part_2`, … with the checkpoints as a tar in pieces. The images are lossless; each half
-carries the SHA-256 that `train.py` checks.
+writes folders of at most 55 MiB each, to be carried one at a time: `part_0` with the wheels and
+half of the training images, `part_1` with the other half, `part_2` with the test images and, of the
+files and folders of `--also`, a tar in pieces in `part_2`, `part_3`, … The images are lossless;
+each set carries the SHA-256 that `train.py` checks.
 """
 
 import io
@@ -29,7 +29,7 @@ WHEELS = flags.DEFINE_list(
 )
 PYTHON = flags.DEFINE_string("python", "3.12", "The machine's Python.")
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
-RESUME = flags.DEFINE_string("resume", None, "Folder of checkpoints to go on from.")
+ALSO = flags.DEFINE_list("also", [], "Files and folders that are wanted there.")
 LIMIT = 55 * 2**20  # bytes a part
 
 
@@ -40,11 +40,11 @@ def main(_):
         train, test = file["x_train"], file["x_test"]
     for i, half in enumerate(np.array_split(train, 2)):
         sheets.write(half, out / f"part_{i}", f"train_{i}")
-    sheets.write(test[:500], out / "part_0", "test")
+    sheets.write(test, out / "part_2", "test")
     if WHEELS.value:
         _download(out / "part_0")
-    if RESUME.value:
-        _pieces(pathlib.Path(RESUME.value), out)
+    if ALSO.value:
+        _pieces(map(pathlib.Path, ALSO.value), out)
     for part in sorted(out.iterdir()):
         size = sum(path.stat().st_size for path in part.iterdir())
         print(f"{part}: {size / 2**20:.1f} MiB")
@@ -60,16 +60,19 @@ def _download(folder):
     subprocess.run([*command, *options, *platforms, f"--dest={folder}", *WHEELS.value], check=True)
 
 
-def _pieces(folder, out):
-    """The checkpoints as a tar, in pieces of a part each."""
+def _pieces(paths, out):
+    """A tar of the paths, cut in pieces of a part each."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        archive.add(folder, "checkpoints")
-    content = buffer.getvalue()
-    for i, first in enumerate(range(0, len(content), LIMIT)):
+        for path in paths:
+            archive.add(path, path.name)
+    content, i = buffer.getvalue(), 0
+    while content:
         part = out / f"part_{i + 2}"
-        part.mkdir(parents=True)
-        (part / f"checkpoints.tar.{i:02d}").write_bytes(content[first : first + LIMIT])
+        part.mkdir(parents=True, exist_ok=True)
+        room = LIMIT - sum(path.stat().st_size for path in part.iterdir())
+        (part / f"also.tar.{i:02d}").write_bytes(content[:room])
+        content, i = content[room:], i + 1
 
 
 if __name__ == "__main__":

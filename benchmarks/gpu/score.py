@@ -1,17 +1,19 @@
-"""Scores what came back from the GPU: FID, KID, precision, recall, density, coverage, IvOM.
+"""Scores what `train.py` kept, there or at home: FID, KID, precision, recall, coverage, IvOM.
 
     python -m benchmarks.gpu.score --data=cifar10.npz --samples=out --out=results/gpu.json \\
         --order=bms_vae_gan_25000,sn_gan_25000 --ivom_images=0
 
-Takes each `ROW_STEP.json` of the folder, or those of `--order` in that order, beside `speed.json`
-and `train.json`. Features are kept in the folder, so that the command goes on where it stopped (an
-image takes a tenth of a second of a core). IvOM needs G's weights, which are there of a row's last
-step. The record is written after each set.
+`--data` is an `.npz`, or the folder of the sheets that `pack.py` made. Takes each `ROW_STEP.json`
+of the folder, or those of `--order` in that order, beside `speed.json` and `train.json`. Features
+are kept in the folder, so that the command goes on where it stopped (an image takes a tenth of a
+second of a core, on an H100 two thousandths). IvOM needs G's weights, which are there of a row's
+last step. The record is written after each set.
 """
 
 import json
 import pathlib
 import sys
+import tempfile
 import time
 
 import numpy as np
@@ -23,12 +25,13 @@ from bms_keras.metrics import feature_networks, fid, ivom, prdc
 from bms_keras.monitoring import figures, image_grids
 from bms_keras.runs import experiment
 
-DATA = flags.DEFINE_string("data", None, "An .npz of CIFAR-10.", required=True)
+DATA = flags.DEFINE_string("data", None, "An .npz of CIFAR-10, or its sheets.", required=True)
 SAMPLES = flags.DEFINE_string("samples", None, "Folder of what came back.", required=True)
 ORDER = flags.DEFINE_list("order", [], "Which sets, in which order; all, if not given.")
 REAL = flags.DEFINE_integer("real", 10_000, "Test images of the FID.", 2)
 GENERATED = flags.DEFINE_integer("generated", 5000, "Samples of the FID.", 2)
 IVOM = flags.DEFINE_integer("ivom_images", 0, "Test images of IvOM; 0 for none.", 0)
+BATCH = flags.DEFINE_integer("batch", 32, "Images at a time, for all of it.", 1)
 INCEPTION = flags.DEFINE_string("inception", "", "An .npz of the FID's network.")
 PICTURE = flags.DEFINE_string("picture", None, "Where 64 samples of each set go, side by side.")
 OUT = flags.DEFINE_string("out", "gpu.json", "Where the record goes.")
@@ -36,7 +39,7 @@ PART = 500  # images whose features a file keeps
 
 
 def main(_):
-    folder, out = pathlib.Path(SAMPLES.value), pathlib.Path(OUT.value)
+    folder = pathlib.Path(SAMPLES.value)
     names = ORDER.value or sorted(path.stem for path in folder.glob("*_[0-9]*.json"))
     record = {
         name: json.loads((folder / f"{name}.json").read_text())
@@ -47,9 +50,26 @@ def main(_):
         panels = {name: image_grids.grid(sheets.read(folder, name)[:64], 8) for name in names}
         image_grids.write(pathlib.Path(PICTURE.value), figures.pixels(figures.gallery(panels)))
     network = feature_networks.network(INCEPTION.value)
-    with np.load(DATA.value) as file:
-        test = file["x_test"][: REAL.value]
-    real = _features(network, folder, "test", lambda: test)
+    with tempfile.TemporaryDirectory() as scratch:
+        data = _file(scratch)
+        with np.load(data) as file:
+            test = file["x_test"][: REAL.value]
+        real = _features(network, folder, "test", lambda: test)
+        _score(network, real, names, data, record)
+
+
+def _file(scratch):
+    """The data as an `.npz`."""
+    if not pathlib.Path(DATA.value).is_dir():
+        return DATA.value
+    path = pathlib.Path(scratch) / "images.npz"
+    sheets.as_npz(DATA.value, path)
+    return str(path)
+
+
+def _score(network, real, names, data, record):
+    """Scores the sets in order; the record is written after each."""
+    folder = pathlib.Path(SAMPLES.value)
     for name in names:
         images = lambda name=name: sheets.read(folder, name)[: GENERATED.value]  # noqa: E731
         fake = _features(network, folder, name, images)
@@ -60,10 +80,10 @@ def main(_):
             ),
             f"kid_{protocol}": fid.kid(real, fake)[0],
             **prdc.prdc(real, fake),
-            **_ivom(folder, name),
+            **_ivom(folder, name, data),
         }
         record["scores"][name] = scores
-        out.write_text(json.dumps(record, indent=1))
+        pathlib.Path(OUT.value).write_text(json.dumps(record, indent=1))
         print(name, json.dumps(scores), flush=True)
 
 
@@ -80,33 +100,26 @@ def _features(network, folder, name, images):
         path = folder / f"features_{name}_{first}.npy"
         part = images[first : first + PART]
         if not path.exists():
-            np.save(path, network.features(part))
+            np.save(path, network.features(part, BATCH.value))
             seconds = time.monotonic() - began
             print(f"{name}: {first + len(part)} of {len(images)}, {seconds:.0f} s", file=sys.stderr)
         parts.append(np.load(path)[: len(part)])
     return np.concatenate(parts)
 
 
-def _ivom(folder, name):
+def _ivom(folder, name, data):
     """IvOM in [-1, 1] and in [0, 1], if it is asked for and G's weights are there."""
     row, _, step = name.rpartition("_")
     weights = folder / f"{row}.npz"
     last = max(int(path.stem.rpartition("_")[2]) for path in folder.glob(f"{row}_[0-9]*.json"))
     if not (IVOM.value and weights.exists() and int(step) == last):
         return {}
-    config = _config(folder, name)
+    config = ConfigDict(json.loads((folder / f"{name}.json").read_text())["config"])
+    config.data.source = data
     built = experiment.build(config)
     with np.load(weights) as file:
         built.model.generator.set_weights([file[key] for key in file.files])
-    numbers = ivom.ivom(built.model, built.data, IVOM.value)
-    return numbers | {"ivom_test_0_1": numbers["ivom_test"] / 4}
-
-
-def _config(folder, name):
-    """The config that the set was trained by, on the data of here."""
-    config = ConfigDict(json.loads((folder / f"{name}.json").read_text())["config"])
-    config.data.source = DATA.value
-    return config
+    return ivom.ivom(built.model, built.data, IVOM.value, batch_size=BATCH.value)
 
 
 if __name__ == "__main__":

@@ -52,6 +52,17 @@ def read(folder, name):
     return images
 
 
+def as_npz(folder, path):
+    """Writes the images of a folder that `pack.py` filled as an `.npz` of x_train and x_test.
+
+    Returns:
+        The training images, uint8 `(n, side, side, 3)`.
+    """
+    train = np.concatenate([read(folder, name) for name in ("train_0", "train_1")])
+    np.savez(path, x_train=train, x_test=read(folder, "test"))
+    return train
+
+
 def digest(array):
     """The SHA-256 of an array's bytes."""
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()

@@ -138,10 +138,8 @@ def _precision():
 
 def _images(folder):
     """The training images on the device, and an `.npz` of them for the configs to name."""
-    train = np.concatenate([sheets.read(DATA.value, name) for name in ("train_0", "train_1")])
     path = pathlib.Path(folder) / "images.npz"
-    np.savez(path, x_train=train, x_test=sheets.read(DATA.value, "test"))
-    return jax.device_put(train), path
+    return jax.device_put(sheets.as_npz(DATA.value, path)), path
 
 
 def _write(runs, precision, began):

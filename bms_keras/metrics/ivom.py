@@ -53,14 +53,14 @@ class Closest(NamedTuple):
     curve: np.ndarray
 
 
-def ivom(model, data, images=100, starts=5, steps=2000, seed=0):
+def ivom(model, data, images=100, starts=5, steps=2000, seed=0, batch_size=25):
     """IvOM of held-out images: the mean of the least errors that G can reach.
 
     Args:
         model: A `Game`; its generator is used as `sample` uses it.
         data: What has `images(n, split=)`.
         images: How many held-out images, a sample of all; all there are, where there are fewer.
-        starts, steps, seed: See `inference_by_optimization`.
+        starts, steps, seed, batch_size: See `inference_by_optimization`.
 
     Returns:
         Dictionary of numbers: `ivom_test`, the mean squared error a pixel and channel of images in
@@ -75,7 +75,9 @@ def ivom(model, data, images=100, starts=5, steps=2000, seed=0):
     x = data.images(images)
     if len(x) < 2:
         raise BadInput(f"IvOM needs at least two held-out images. Received: {len(x)}")
-    found = inference_by_optimization(model, scaled(x), starts, steps, seed=seed)
+    found = inference_by_optimization(
+        model, scaled(x), starts, steps, seed=seed, batch_size=batch_size
+    )
     errors = found.errors.astype("float64")
     mean, error = float(errors.mean()), float(errors.std(ddof=1) / np.sqrt(len(x)))
     return {
