@@ -10,6 +10,7 @@ import types
 
 import keras
 import numpy as np
+import pytest
 
 import bms_keras
 from bms_keras import data
@@ -19,6 +20,10 @@ from bms_keras.runs.config import default_config
 from bms_keras.runs.workdir import Workdir
 
 ROOT = pathlib.Path(__file__).parent.parent
+
+on_tensorflow = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="on JAX a process does the same, slowly"
+)
 
 
 def draw_few_latents():

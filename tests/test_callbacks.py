@@ -16,6 +16,8 @@ from bms_keras.monitoring import drawings, events
 from bms_keras.runs import checkpoint, experiment
 from bms_keras.runs.signals import Interrupted
 
+pytestmark = pytest.mark.neutral
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -225,7 +227,6 @@ def test_a_stop_at_the_end_of_an_epoch_lets_the_others_act(tmp_path):
     assert saved == [1]
 
 
-@pytest.mark.neutral
 def test_a_new_writer_hides_what_a_lost_run_wrote(tmp_path):
     """Twelve times in a second: killed after three steps, gone on with from the first of them."""
     for first in range(1, 13):

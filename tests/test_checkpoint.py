@@ -33,7 +33,10 @@ def saved(tmp_path):
     return model, path
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+HALF = [pytest.param(name, marks=pytest.mark.neutral) for name in ("bfloat16", "float16")]
+
+
+@pytest.mark.parametrize("precision", ["float32", *HALF])
 def test_resuming_is_exact(tmp_path, precision):
     whole = trained(0, 8, precision=precision)
     checkpoint.save(trained(0, 3, precision=precision), tmp_path)
@@ -63,6 +66,7 @@ def test_equal_states_make_equal_files(saved, tmp_path):
     assert path.read_bytes() == before
 
 
+@pytest.mark.neutral
 def test_the_last_few_stay_and_scratch_files_go(tmp_path):
     model = trained(0, 1)
     scratch = tmp_path / ".step_000000001.npz.deadbeef"
@@ -89,6 +93,7 @@ def damage(folder, *steps):
         path.write_bytes(path.read_bytes()[:-1])
 
 
+@pytest.mark.neutral
 @pytest.mark.parametrize(("keep", "expected"), [(1, [25]), (2, [10, 25]), (3, [10, 25])])
 def test_damaged_checkpoints_push_out_no_good_one(tmp_path, keep, expected):
     """Newer ones, from which a run could not go on, and `keep` was lowered."""
@@ -99,6 +104,7 @@ def test_damaged_checkpoints_push_out_no_good_one(tmp_path, keep, expected):
     assert checkpoint.restore(model, tmp_path)["step"] == 25
 
 
+@pytest.mark.neutral
 def test_damaged_ones_go_when_there_are_enough_good_ones(tmp_path):
     assert saved_at(tmp_path, 10, 20, 30, keep=3) == [10, 20, 30]
     damage(tmp_path, 20)
@@ -106,6 +112,7 @@ def test_damaged_ones_go_when_there_are_enough_good_ones(tmp_path):
     assert saved_at(tmp_path, 50, keep=3) == [30, 40, 50]
 
 
+@pytest.mark.neutral
 def test_an_empty_folder_has_nothing_to_restore(tmp_path):
     assert checkpoint.restore(trained(0, 1), tmp_path) is None
 
@@ -118,6 +125,7 @@ def test_the_manifest(tmp_path):
     assert manifest["versions"]["keras"] == keras.__version__
 
 
+@pytest.mark.neutral
 @pytest.mark.parametrize("damage", ["cut", "flip"])
 def test_damage_is_refused_wherever_it_is_and_changes_nothing(saved, tmp_path, damage, capsys):
     """A hundred copies."""
@@ -136,6 +144,7 @@ def test_damage_is_refused_wherever_it_is_and_changes_nothing(saved, tmp_path, d
     assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
 
 
+@pytest.mark.neutral
 def test_the_one_before_is_used_and_the_line_says_so(saved, tmp_path, capsys):
     model, _ = saved
     model.optimizer.iterations.assign(2)
@@ -148,6 +157,7 @@ def test_the_one_before_is_used_and_the_line_says_so(saved, tmp_path, capsys):
     assert "going on from step_000000001.npz" in line
 
 
+@pytest.mark.neutral
 def test_a_newest_one_with_a_damaged_note_of_its_data_is_passed_over(saved, tmp_path, capsys):
     model, _ = saved
     model.optimizer.iterations.assign(2)
@@ -179,6 +189,7 @@ def test_another_model_is_refused(saved, tmp_path):
             checkpoint.restore(model, tmp_path)
 
 
+@pytest.mark.neutral
 def test_another_config_is_refused(tmp_path):
     """Even where all shapes agree; what may change may differ."""
     model = trained(0, 1)
@@ -190,6 +201,7 @@ def test_another_config_is_refused(tmp_path):
         checkpoint.restore(model, tmp_path, config("alpha_gan_sn"))
 
 
+@pytest.mark.neutral
 def test_no_pickle_is_read(saved, tmp_path):
     model, path = saved
     objects = {"model/0000": np.array([{}], object)}
@@ -198,6 +210,7 @@ def test_no_pickle_is_read(saved, tmp_path):
         checkpoint.restore(model, tmp_path)
 
 
+@pytest.mark.neutral
 def test_nothing_compressed_is_read(saved, tmp_path):
     """A few bytes could otherwise fill the memory."""
     model, path = saved
@@ -211,6 +224,7 @@ def test_nothing_compressed_is_read(saved, tmp_path):
         checkpoint.restore(model, tmp_path)
 
 
+@pytest.mark.neutral
 def test_which(saved, tmp_path):
     model, _ = saved
     checkpoint.write(model, tmp_path / checkpoint.BEST)
@@ -222,6 +236,7 @@ def test_which(saved, tmp_path):
         checkpoint.restore(model, tmp_path, which=3)
 
 
+@pytest.mark.neutral
 def test_a_full_disk_leaves_what_there_was(saved, tmp_path, monkeypatch):
     model, path = saved
     before = path.read_bytes()

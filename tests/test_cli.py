@@ -9,6 +9,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from helpers import on_tensorflow
 from PIL import Image
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -72,6 +73,7 @@ def test_eval_ends_in_a_json_line(workdir):
         assert (workdir / "samples" / f"{table}.png").exists()
 
 
+@on_tensorflow
 def test_eval_exports_and_overwrites_nothing(workdir, tmp_path, command_line):
     folders = [f"--onnx_dir={tmp_path / 'new'}", f"--export_dir={tmp_path / 'served'}"]
     flags = [f"--workdir={workdir}", "--metrics=modes", *folders]
@@ -89,6 +91,7 @@ def test_eval_exports_and_overwrites_nothing(workdir, tmp_path, command_line):
     assert [path.name for path in (tmp_path / "served").iterdir()] == ["1"]
 
 
+@pytest.mark.neutral
 def test_eval_measures_nothing_if_told_so(workdir, command_line):
     result = command_line("eval.py", f"--workdir={workdir}", "--metrics=")
     assert result.returncode == 0, result.stderr
@@ -169,6 +172,7 @@ def image_workdir(images, command_line):
     return workdir
 
 
+@pytest.mark.neutral
 def test_a_folder_is_trained_on_and_drawn(image_workdir):
     names = sorted(path.name for path in (image_workdir / "checkpoints").iterdir())
     assert names == [f"step_{step:09d}.npz" for step in (3, 4, 6)]
@@ -184,6 +188,7 @@ def test_a_folder_is_trained_on_and_drawn(image_workdir):
             assert np.asarray(picture).std() > 0
 
 
+@pytest.mark.neutral
 def test_the_trained_images_are_evaluated(images, image_workdir, command_line):
     result = run_on_images(command_line, "eval.py", images, image_workdir, "--metrics=latent")
     assert result.returncode == 0, result.stderr

@@ -43,6 +43,7 @@ def tomorrow(monkeypatch):
     return arrives
 
 
+@pytest.mark.neutral
 def test_a_run_of_today_goes_on_with_tomorrows_fields(tmp_path, monkeypatch, tomorrow):
     """Trained, resumed, evaluated and compared: what it lacks is at its default."""
     monkeypatch.setattr(training.drawings, "at_the_end", lambda model, data: {})

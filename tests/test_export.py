@@ -10,7 +10,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from helpers import config, image_config
+from helpers import config, image_config, on_tensorflow
 
 from bms_keras import __version__
 from bms_keras.data.images import quantized
@@ -102,7 +102,7 @@ def test_every_signature_does_what_the_model_does(served):
             np.testing.assert_allclose(found, value, rtol=0, atol=tolerance, err_msg=name)
 
 
-@pytest.mark.neutral
+@on_tensorflow
 def test_no_sample_and_many(served):
     path, many = served["bms_vae_gan", "points"].path, served["bms_vae_gan", "images"]
     none, points, images = ask(
@@ -118,7 +118,7 @@ def test_no_sample_and_many(served):
     np.testing.assert_allclose(images["images"], quantized(different), atol=1)
 
 
-@pytest.mark.neutral
+@on_tensorflow
 def test_wrong_inputs_get_tensorflows_error(served):
     path = served["bms_vae_gan", "points"].path
     most = saved_model.most_samples(served["bms_vae_gan", "points"].model)
@@ -170,7 +170,7 @@ def shown(path):
     return listed
 
 
-@pytest.mark.neutral
+@on_tensorflow
 def test_the_command_line_shows_what_is_documented(served):
     images = shown(served["bms_vae_gan", "images"].path)
     pixels, integer = "(-1, 8, 8, 3)", "DT_INT32 ()"
@@ -195,7 +195,7 @@ def test_the_command_line_shows_what_is_documented(served):
         assert f"| {signature}" in saved_model.__doc__
 
 
-@pytest.mark.neutral
+@on_tensorflow
 @pytest.mark.parametrize(
     ("method", "expected"),
     [
@@ -210,7 +210,7 @@ def test_only_what_applies_is_there(method, expected):
     assert list(saved_model.signatures(built.model)) == expected
 
 
-@pytest.mark.neutral
+@on_tensorflow
 def test_the_command_line_runs_it(served, tmp_path):
     path = served["bms_vae_gan", "points"].path
     np.savez(tmp_path / "in.npz", n=np.int32(5), seed=np.int64(1))
@@ -221,7 +221,7 @@ def test_the_command_line_runs_it(served, tmp_path):
     np.testing.assert_allclose(np.load(tmp_path / "points.npy"), expected, atol=1e-5)
 
 
-@pytest.mark.neutral
+@on_tensorflow
 def test_the_pages_requests_are_answered(served):
     page = (TESTS.parent / "docs" / "serving.md").read_text()
     path, shape = served["bms_vae_gan", "images"].path, (8, 8, 3)
@@ -238,7 +238,7 @@ def test_the_pages_requests_are_answered(served):
     assert {f"in {name}" for name in inputs} | {f"out {name}" for name in outputs} == set(listed)
 
 
-@pytest.mark.neutral
+@on_tensorflow
 def test_versions_count_up_and_nothing_is_overwritten(served):
     one = served["bms_vae_gan", "points"]
     before = {path: path.stat().st_mtime_ns for path in one.path.rglob("*")}
@@ -258,7 +258,7 @@ def test_the_metadata_say_what_signatures_do_not(served):
     assert metadata["versions"]["bms_keras"] == __version__
 
 
-@pytest.mark.neutral
+@on_tensorflow
 def test_a_file_in_its_place_is_refused(served, tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(BadInput, match="file cannot be written"):
@@ -266,7 +266,7 @@ def test_a_file_in_its_place_is_refused(served, tmp_path):
     assert (tmp_path / "file").read_text() == "mine"
 
 
-@pytest.mark.neutral
+@on_tensorflow
 def test_a_full_disk_is_one_line_and_leaves_nothing(served, tmp_path, monkeypatch):
     import tensorflow as tf
 
@@ -285,7 +285,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(served, tmp_path, monkeypatc
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.neutral
+@on_tensorflow
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_half_precision_serves_float32(tmp_path, precision):
     one = experiment.build(image_config(tmp_path, precision=precision)).model

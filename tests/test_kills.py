@@ -2,9 +2,7 @@
 
 import json
 
-import keras
-
-KILLS = 4 if keras.backend.backend() == "tensorflow" else 1  # JAX compiles anew after each
+KILLS = 1  # each costs two starts
 
 
 def test_a_killed_run_ends_in_the_same_bits(command_line):

@@ -6,6 +6,7 @@ import types
 import keras
 import numpy as np
 import pytest
+from helpers import on_tensorflow
 
 import bms_keras
 from bms_keras import networks, objectives
@@ -65,7 +66,7 @@ def check(model, folder, tolerance=1e-4):
             np.testing.assert_allclose(posterior[name], values, atol=tolerance)
 
 
-IMAGES = [pytest.param(family, marks=pytest.mark.neutral) for family in ("dcgan", "standard_cnn")]
+IMAGES = [pytest.param(family, marks=on_tensorflow) for family in ("dcgan", "standard_cnn")]
 
 
 @pytest.mark.parametrize("family", ["mlp", *IMAGES])
@@ -75,7 +76,7 @@ def test_files_agree_with_the_model(tmp_path, family):
     check(model, tmp_path / "new" / "folder")
 
 
-@pytest.mark.neutral
+@on_tensorflow
 def test_averages_are_exported_where_there_are_any(tmp_path):
     model = build("mlp", ema=0.9)
     onnx_files.export(model, tmp_path)
@@ -85,7 +86,7 @@ def test_averages_are_exported_where_there_are_any(tmp_path):
     assert np.abs(ran(tmp_path, "generator", z=z)["x"] - trained).max() > 1e-3
 
 
-@pytest.mark.neutral
+@on_tensorflow
 def test_half_precision_is_exported_in_float32(tmp_path, mixed_bfloat16):
     model = build("dcgan")
     onnx_files.export(model, tmp_path)
@@ -96,7 +97,7 @@ def test_half_precision_is_exported_in_float32(tmp_path, mixed_bfloat16):
     np.testing.assert_allclose(x, keras.ops.convert_to_numpy(same(z)), atol=1e-4)
 
 
-@pytest.mark.neutral
+@on_tensorflow
 def test_spectrally_normalised_networks_can_be_exported(tmp_path, mixed_bfloat16):
     names = ("generator", "image_critic", "latent_critic")
     layers = [keras.Input((2,)), bms_keras.SpectralNormalization(keras.layers.Dense(8))]
@@ -108,7 +109,7 @@ def test_spectrally_normalised_networks_can_be_exported(tmp_path, mixed_bfloat16
     np.testing.assert_allclose(ran(tmp_path, "recognition", x=x)["mean"], mean, atol=1e-4)
 
 
-@pytest.mark.neutral
+@on_tensorflow
 def test_a_method_with_points_for_posteriors_keeps_them(tmp_path):
     model = build("mlp", DistGAN, ("recognition", "generator", "image_critic"), "none")
     onnx_files.export(model, tmp_path)
@@ -116,7 +117,7 @@ def test_a_method_with_points_for_posteriors_keeps_them(tmp_path):
     assert (ran(tmp_path, "recognition", x=np.ones((3, 2), "float32"))["log_variance"] == -12).all()
 
 
-@pytest.mark.neutral
+@on_tensorflow
 def test_log_variances_are_bounded_as_the_model_bounds_them(tmp_path):
     model = build("mlp")
     onnx_files.export(model, tmp_path)
@@ -127,14 +128,14 @@ def test_log_variances_are_bounded_as_the_model_bounds_them(tmp_path):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-@pytest.mark.neutral
+@on_tensorflow
 def test_without_a_recognition_network_there_is_one_file(tmp_path):
     model = build("mlp", bms_keras.methods.gan.GAN, ("generator", "image_critic"), "none")
     onnx_files.export(model, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["generator.onnx"]
 
 
-@pytest.mark.neutral
+@on_tensorflow
 def test_nothing_is_overwritten(tmp_path):
     (tmp_path / "recognition.onnx").write_bytes(b"mine")
     with pytest.raises(BadInput, match=r"recognition.onnx exists .* choose another folder"):
@@ -142,7 +143,7 @@ def test_nothing_is_overwritten(tmp_path):
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"mine"]
 
 
-@pytest.mark.neutral
+@on_tensorflow
 def test_files_are_written_together_or_not_at_all(tmp_path, monkeypatch):
     whole = onnx_files.write_atomically
 
@@ -157,7 +158,7 @@ def test_files_are_written_together_or_not_at_all(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.neutral
+@on_tensorflow
 def test_a_missing_package_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(onnx_files, "NEEDED", ("tensorflow", "no_such_package"))
     with pytest.raises(BadInput, match=r"no_such_package.*pip install 'bms_keras\[onnx\]'"):

@@ -103,6 +103,7 @@ def test_what_a_step_takes(tmp_path, kind):
             np.testing.assert_allclose(x[i::2], batch, atol=1e-6)
 
 
+@pytest.mark.neutral
 def test_a_stopped_run_of_several_batches_a_step_goes_on_to_the_bit(tmp_path, monkeypatch):
     monkeypatch.setattr(training.drawings, "at_the_end", lambda model, data: {})
     monkeypatch.setattr(training.drawings, "while_training", lambda model, data: {})

@@ -67,6 +67,7 @@ def test_every_row_is_a_config_that_holds_together():
             runs.Job("", row.config, row.method, row.fields, table.metrics).full_config()
 
 
+@pytest.mark.neutral
 def test_a_run_that_is_done_is_not_done_again(folder):
     done = job(folder)
     assert done.record()["step"] == 4
@@ -76,6 +77,7 @@ def test_a_run_that_is_done_is_not_done_again(folder):
     assert config.stat().st_mtime_ns == before
 
 
+@pytest.mark.neutral
 def test_what_is_left_to_do_is_seen(folder):
     assert job(folder, seed=1001).record() is None  # never begun
     assert job(folder, steps=6).record() is None  # trained too little
@@ -83,6 +85,7 @@ def test_what_is_left_to_do_is_seen(folder):
     assert job(folder, method="sn_gan", names=("modes", "latent")).record()  # the latter never is
 
 
+@pytest.mark.neutral
 def test_a_table_from_the_command_line(folder, tmp_path, command_line):
     """Two runs are there; the third is trained in a process of its own."""
     (folder / "ring_bms_vae_gan_1001").mkdir()
@@ -153,6 +156,7 @@ def test_bad_input_is_one_line(flags, expected, tmp_path, command_line):
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.neutral
 def test_a_job_that_fails_says_why(tmp_path, monkeypatch):
     """Its own last line, not that of the attempt before."""
     script = tmp_path / "python"
@@ -169,6 +173,7 @@ def test_a_job_that_fails_says_why(tmp_path, monkeypatch):
         list(runs.play([failing], 1))
 
 
+@pytest.mark.neutral
 def test_a_run_ends_with_the_process_that_began_it(tmp_path):
     """Even where that is killed: the pipe between them ends."""
     reading, writing = os.pipe()
@@ -186,6 +191,7 @@ def test_a_run_ends_with_the_process_that_began_it(tmp_path):
     os.close(reading)
 
 
+@pytest.mark.neutral
 def test_a_record_is_found_among_wrong_lines(folder, capsys):
     done = job(folder)
     path, record = pathlib.Path(done.folder, "metrics.jsonl"), done.record()
@@ -252,6 +258,7 @@ def test_the_numbers_of_a_users_metric_have_columns_under_their_own_names():
     assert line.endswith("| 8 ± 0 | 7 ± 0 | 3 ± 0 | 2 ± 0 | 0.5 ± 0 | 0.25 ± 0 |")
 
 
+@pytest.mark.neutral
 def test_a_record_says_what_was_measured(tmp_path):
     """By the metrics' names, whatever their keys; one of an older version by its keys."""
     done = runs.Job(str(tmp_path), "ring", "sn_gan", {"steps": 4}, ("modes",))
@@ -285,6 +292,7 @@ def test_fields_from_texts():
         runs.fields_of(["samples"])
 
 
+@pytest.mark.neutral
 def test_a_run_on_other_data_is_not_done(tmp_path):
     """What its data are is not compared as a field; whether they are the same, training decides."""
     made, other, same = (

@@ -26,6 +26,8 @@ from bms_keras.monitoring import callbacks as show
 from bms_keras.monitoring import diagnostics, tensorboard
 from bms_keras.runs import evaluation, experiment, training
 
+pytestmark = pytest.mark.neutral
+
 SAMPLES = 3
 STEPS = 20
 
@@ -110,7 +112,6 @@ def test_rates_are_those_of_the_schedule(runs):
     np.testing.assert_allclose(list(written.values()), [2e-4, 2e-4], rtol=1e-5)
 
 
-@pytest.mark.neutral
 def test_speed_is_that_of_training_alone(tmp_path, monkeypatch):
     clock = iter([0.0, 1.0, 4.0])
     monkeypatch.setattr(show.time, "perf_counter", lambda: next(clock))
@@ -135,7 +136,6 @@ def test_an_evaluation_is_written_at_its_step(runs):
         assert scalars(found, f"evaluated/{name}") == {STEPS + 10: pytest.approx(record[name])}
 
 
-@pytest.mark.neutral
 def test_an_evaluation_in_the_second_of_its_training_is_not_taken_for_lost(tmp_path, monkeypatch):
     """A new writer hides what was written from its step on; TensorBoard reads by file names."""
     monkeypatch.setattr(event_file_writer.time, "time", lambda: 1.8e9)
@@ -148,7 +148,6 @@ def test_an_evaluation_in_the_second_of_its_training_is_not_taken_for_lost(tmp_p
     assert scalars(events(tmp_path, "."), "evaluated/modes") == {10: 10, 20: 20, 30: 30}
 
 
-@pytest.mark.neutral
 def test_what_cannot_be_measured_is_left_out(tmp_path):
     tensorboard.evaluated(tmp_path / "tensorboard", {"a": 1.0, "b": None}, 3)
     assert events(tmp_path, ".").Tags()["scalars"] == ["evaluated/a"]
@@ -277,7 +276,6 @@ def test_thumbnails_are_the_images(runs):
     assert not picture[32:, 32:].any()
 
 
-@pytest.mark.neutral
 def test_a_sprite_of_large_grey_images():
     picture, size = tensorboard.sprite(np.full((3, 128, 96, 1), 7, "uint8"))
     assert size == (64, 48)

@@ -19,6 +19,7 @@ from bms_keras.runs.training import _segments
 from bms_keras.runs.workdir import Workdir
 
 
+@pytest.mark.neutral
 @pytest.mark.parametrize(
     ("start", "stop", "expected"),
     [
@@ -67,8 +68,10 @@ def signal_at(monkeypatch):
     return signal_at
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("step", [10, 20])
+@pytest.mark.parametrize(
+    ("number", "step"),
+    [(signal.SIGTERM, 10), pytest.param(signal.SIGINT, 20, marks=pytest.mark.neutral)],
+)
 def test_a_stopped_run_goes_on_to_the_bit(tmp_path, capsys, signal_at, number, step):
     """In the middle of an epoch, and at its end."""
     training.train(short(), tmp_path / "whole")
@@ -80,7 +83,9 @@ def test_a_stopped_run_goes_on_to_the_bit(tmp_path, capsys, signal_at, number, s
     assert content(tmp_path / "stopped") == content(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+@pytest.mark.parametrize(
+    "precision", ["float16", pytest.param("bfloat16", marks=pytest.mark.neutral)]
+)
 def test_so_does_one_of_images_in_half_precision(tmp_path, signal_at, precision):
     """With batch normalisation, spectral normalisation and a loss scale."""
     fields = {"steps": 6, "checkpoint_every": 6, "precision": precision, "ema": 0.9}
@@ -92,6 +97,7 @@ def test_so_does_one_of_images_in_half_precision(tmp_path, signal_at, precision)
     assert content(tmp_path / "stopped") == content(tmp_path / "whole")
 
 
+@pytest.mark.neutral
 def test_the_signals_are_given_back(tmp_path):
     before = signal.getsignal(signal.SIGTERM)
     with signals.deferred() as asked:
@@ -141,6 +147,7 @@ def evaluated(workdir):
     )
 
 
+@pytest.mark.neutral
 def test_a_checkpoint_is_written_before_it_is_measured(tmp_path, probe):
     newest = lambda: float(content(tmp_path)[1])  # noqa: E731
     probe(newest, newest, newest)
@@ -148,6 +155,7 @@ def test_a_checkpoint_is_written_before_it_is_measured(tmp_path, probe):
     assert evaluated(tmp_path) == ([(55, 55.0)], {"step": 55, "probe": 55.0}, (55, 55.0))
 
 
+@pytest.mark.neutral
 def test_an_evaluation_that_fails_is_missing_and_training_goes_on(tmp_path, probe, capsys):
     training.train(short(), tmp_path / "whole")
     probe(fails(OSError(101, "Network is unreachable")), lambda: 3.0)
@@ -160,6 +168,7 @@ def test_an_evaluation_that_fails_is_missing_and_training_goes_on(tmp_path, prob
     assert all(np.array_equal(whole[name], failed[name]) for name in whole)
 
 
+@pytest.mark.neutral
 def test_an_evaluation_that_stays_missing_is_null(tmp_path, probe):
     probe(*[fails(BadInput("no"))] * 2)
     training.train(short(**MEASURED), tmp_path)
@@ -168,6 +177,7 @@ def test_an_evaluation_that_stays_missing_is_null(tmp_path, probe):
     assert not (Workdir(tmp_path).checkpoints / checkpoint.BEST).exists()
 
 
+@pytest.mark.neutral
 @pytest.mark.parametrize("step", [20, 40])
 def test_an_evaluation_that_was_killed_is_made_up_for(tmp_path, probe, capsys, step):
     """In the middle of a run, and at its end: the checkpoint stands, and all follows from it."""
@@ -196,6 +206,7 @@ def test_an_evaluation_that_was_killed_is_made_up_for(tmp_path, probe, capsys, s
     assert rates[0] == rates[1]
 
 
+@pytest.mark.neutral
 def test_an_evaluation_that_was_completed_is_not_made_again(tmp_path, probe, capsys):
     probe(lambda: 3.0, lambda: 4.0)
     training.train(short(**MEASURED), tmp_path)
@@ -205,6 +216,7 @@ def test_an_evaluation_that_was_completed_is_not_made_again(tmp_path, probe, cap
     assert "missing" not in output.err
 
 
+@pytest.mark.neutral
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -226,6 +238,7 @@ def test_what_cannot_be_measured_is_refused_before_anything_is_written(tmp_path,
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.neutral
 @pytest.mark.parametrize("name", ["fid", "lpips"])
 def test_so_are_weights_that_cannot_be_had(tmp_path, monkeypatch, name):
     monkeypatch.setattr(weights, "load", lambda *_: fails(BadInput("connect to the index"))())
@@ -236,6 +249,7 @@ def test_so_are_weights_that_cannot_be_had(tmp_path, monkeypatch, name):
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.neutral
 def test_a_full_disk_for_all_but_checkpoints_costs_what_is_shown_alone(
     tmp_path, monkeypatch, probe, capsys
 ):
@@ -308,6 +322,7 @@ def test_a_critics_fault_is_the_critics(tmp_path, spoiled):
     assert not Workdir(tmp_path).checkpoints.exists()
 
 
+@pytest.mark.neutral
 def test_rolling_back_completes_the_run(tmp_path, spoiled, capsys):
     spoiled(BMSVAEGAN, "kl_estimate", 35, seed=0)
     assert training.train(short(on_nan="rollback"), tmp_path)
@@ -318,6 +333,7 @@ def test_rolling_back_completes_the_run(tmp_path, spoiled, capsys):
     assert line in capsys.readouterr().err
 
 
+@pytest.mark.neutral
 def test_rolling_back_is_not_tried_for_ever(tmp_path, spoiled):
     spoiled(BMSVAEGAN, "kl_estimate", 35)
     with pytest.raises(NotFinite, match="max_rollbacks=2 rollbacks"):
@@ -366,6 +382,7 @@ def test_nothing_that_is_not_finite_is_written(tmp_path):
     checkpoint.save(model, tmp_path)
 
 
+@pytest.mark.neutral
 def test_rates_may_change_and_are_followed(tmp_path):
     """The advice after a NaN works: constant rates, and those of a schedule."""
     for hold in (1.0, 0.5):
@@ -390,6 +407,7 @@ def test_rates_may_change_and_are_followed(tmp_path):
         }
 
 
+@pytest.mark.neutral
 def test_there_is_nothing_to_roll_back_to_at_the_start(tmp_path, spoiled):
     spoiled(BMSVAEGAN, "kl_estimate", 5)
     with pytest.raises(NotFinite, match="before the first checkpoint"):

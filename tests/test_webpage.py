@@ -13,6 +13,7 @@ import browser
 import keras
 import numpy as np
 import pytest
+from helpers import on_tensorflow
 from PIL import Image
 
 import bms_keras
@@ -40,7 +41,7 @@ def test_the_page_sends_nothing():
 
 
 # On JAX a page is written by the same code in a process of its own: one of points shows it.
-IMAGES = [pytest.param(kind, marks=pytest.mark.neutral) for kind in ("grey", "colour")]
+IMAGES = [pytest.param(kind, marks=on_tensorflow) for kind in ("grey", "colour")]
 
 
 def model_and_data(kind):
@@ -133,7 +134,7 @@ def test_it_generates_what_the_model_does(opened):
         assert text == f"x = ({point[0]:.2f}, {point[1]:.2f})"
 
 
-@pytest.mark.neutral
+@on_tensorflow
 @needs_chromium
 def test_it_draws_and_says_so(opened):
     assert len(np.unique(pixels(opened.browser, "sample"), axis=0)) > 3
@@ -150,7 +151,7 @@ def test_it_draws_and_says_so(opened):
         assert (pixels(opened.browser, "sample") != before).any()
 
 
-@pytest.mark.neutral
+@on_tensorflow
 @needs_chromium
 def test_a_slider_moves_by_keyboard_along_its_direction(opened):
     z = np.random.default_rng(1).standard_normal(4).astype("float32")
@@ -178,7 +179,7 @@ def test_a_slider_moves_by_keyboard_along_its_direction(opened):
         np.testing.assert_allclose(found, opened.data.unscaled(shown), atol=0.006)
 
 
-@pytest.mark.neutral
+@on_tensorflow
 @needs_chromium
 @pytest.mark.parametrize("kind", IMAGES)
 def test_it_reconstructs_a_file(kind, pages, chromium, tmp_path):
@@ -211,7 +212,7 @@ def test_it_reconstructs_a_file(kind, pages, chromium, tmp_path):
     assert not chromium.errors
 
 
-@pytest.mark.neutral
+@on_tensorflow
 @needs_chromium
 def test_it_works_from_a_server_too(pages, chromium):
     _, _, path = pages("points")
@@ -243,6 +244,7 @@ def test_the_leading_direction_is_that_of_a_linear_generator():
     np.testing.assert_allclose(shares, [0.9, 0.1, 0], atol=1e-5)
 
 
+@on_tensorflow
 def test_a_run_becomes_a_page(tmp_path):
     config = grid.get_config()
     config.update(
@@ -257,7 +259,7 @@ def test_a_run_becomes_a_page(tmp_path):
         assert mode not in page
 
 
-@pytest.mark.neutral
+@on_tensorflow
 def test_nothing_is_overwritten(tmp_path):
     (tmp_path / "index.html").write_text("mine")
     with pytest.raises(BadInput, match=r"index.html exists and is not overwritten"):
