@@ -67,9 +67,10 @@ CRITIC_LOSSES = {  # functions of log D_I of data, of samples, and the margins
     "wasserstein": lambda real, fake, margins: wasserstein(real, fake),
 }
 GENERATED_TERMS = {  # what a further kind of generated data adds to them
-    "hinge": lambda fake, margins: ops.mean(ops.relu(margins[1] + fake)),
-    "cross_entropy": lambda fake, margins: ops.mean(ops.softplus(fake)),
-    "wasserstein": lambda fake, margins: ops.mean(fake),
+    "hinge": lambda real, fake, margins: ops.mean(ops.relu(margins[1] + fake)),
+    "cross_entropy": lambda real, fake, margins: ops.mean(ops.softplus(fake)),
+    # Against the data once more: else D would fall by a constant for ever, which tells nothing.
+    "wasserstein": lambda real, fake, margins: wasserstein(real, fake),
 }
 
 

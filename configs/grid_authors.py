@@ -4,7 +4,8 @@
 
 Beside `grid_steep.py`, where all have the same budget, this tells weak baselines from gains that
 lift everything. Rates are held and nothing is averaged, unless said. What cannot be had here is in
-the comments: every method draws fresh points and z ~ N(0, I), and its players take turns. Expect of
+the comments: every method draws fresh points, scaled to a root mean square of 1 (Grid by a quarter,
+where the authors' networks see it whole), and z ~ N(0, I), and its players take turns. Expect of
 gdpp_gan and veegan what results/README.md says; the paper's figures are in `tables/registry.py`.
 """
 

@@ -13,7 +13,9 @@ from configs import grid_steep
 
 
 def get_config(method="bms_vae_gan"):
-    config = grid_steep.get_config(method, lambda_=1.0, posterior_stride=16)
+    config = grid_steep.get_config(method, posterior_stride=16)
+    if "lambda_" in config.objective:
+        config.objective.lambda_ /= 4
     config.batch_size = 512
     config.steps = 60_000
     config.ema = 0.0

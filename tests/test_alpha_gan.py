@@ -14,10 +14,10 @@ def softplus(x):
     return np.log1p(np.exp(x))
 
 
-ROSCA = {  # what D_I's loss has of a generated image, by its logit
-    "cross_entropy": softplus,  # -log(1 - D)
-    "hinge": lambda logit: np.maximum(0, 0.5 + logit),
-    "wasserstein": lambda logit: logit,
+ROSCA = {  # what D_I's loss has of a generated image, by its logit and those of data
+    "cross_entropy": lambda real, logit: softplus(logit),  # -log(1 - D)
+    "hinge": lambda real, logit: np.maximum(0, 0.5 + logit),
+    "wasserstein": lambda real, logit: logit - real,
 }
 
 
@@ -36,11 +36,25 @@ def test_the_image_critic_sees_reconstructions(
         monkeypatch.setattr(each, "prior", noise)
     expected = NumpyLosses(model, noise)
     (z,) = expected.posterior(x, 1)
+    real = expected.critic("image_critic", x)
     logit = expected.critic("image_critic", expected.network("generator", z))
     (without, _), (loss, terms) = plain.image_critic_loss(x), model.image_critic_loss(x)
-    np.testing.assert_allclose(loss - without, ROSCA[critic_loss](logit).mean(), rtol=1e-3)
+    added = ROSCA[critic_loss](real, logit).mean()
+    np.testing.assert_allclose(loss - without, added, rtol=1e-3)
     np.testing.assert_allclose(terms["reconstructed"], logit.mean(), rtol=1e-3)
     np.testing.assert_allclose(plain.generator_loss(x)[0], model.generator_loss(x)[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("sees", [False, True])
+def test_a_wasserstein_critic_gains_nothing_by_a_constant(tiny_model, x, value_and_gradients, sees):
+    """Of two kinds of generated data against the data once, it would fall for ever."""
+    options = {"critic_loss": "wasserstein", "critic_sees_posterior": sees}
+    model = tiny_model(normalization="none", **options)
+    *_, kernel, bias = model.image_critic.trainable_variables
+    loss = lambda: model.image_critic_loss(x)[0]  # noqa: E731
+    _, (slope, constant) = value_and_gradients(loss, [kernel, bias])
+    assert np.abs(slope).max() > 1e-3
+    np.testing.assert_allclose(constant, 0, atol=1e-6)
 
 
 def test_alpha_gan_is_algorithm_1_of_rosca(tiny_networks, x, noise, monkeypatch):

@@ -50,6 +50,17 @@ def test_a_stride_is_for_methods_with_an_image_critic(name):
         assert get_config(method).objective.posterior_stride > 1
 
 
+@pytest.mark.parametrize("method", ["wae", "wae_gan", "bms_vae", "bms_vae_gan", "alpha_gan"])
+def test_grid_faithful_has_a_quarter_of_the_weight_on_reconstructions(method):
+    """Of that of grid_steep, which an autoencoder's is ten times of."""
+    steep, faithful = (
+        importlib.import_module(f"configs.{name}").get_config(method).objective.lambda_
+        for name in ("grid_steep", "grid_faithful")
+    )
+    assert steep == (40.0 if methods.get(method).autoencoder else 4.0)
+    assert faithful == steep / 4
+
+
 def test_the_autoencoders_differ_in_what_their_rows_say():
     """On Grid as on Ring: all of the data, one lambda, T from 1 to 30, WAE in 2 and in 32."""
     for name in ("grid_steep", "ring_steep"):

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from helpers import NumpyLosses, image_config
+from helpers import NumpyLosses, config, image_config
 from keras import ops
 
 import bms_keras
@@ -140,3 +140,69 @@ def test_there_is_no_posterior_to_sample(tmp_path):
 def test_bad_arguments_are_refused(tiny_gan):
     with pytest.raises(ValueError, match="critic_loss must be 'hinge' or 'cross_entropy' or"):
         tiny_gan(critic_loss="square")
+
+
+def test_batch_norm_and_a_gradient_penalty_are_refused(tiny_networks):
+    """The gradient at a point would be that of the batch, and JAX would keep a tracer of it."""
+    generator = tiny_networks(NAMES)["generator"]
+    layers = keras.layers.Dense(8), keras.layers.BatchNormalization(), keras.layers.Dense(1)
+    critic = keras.Sequential([keras.Input((2,)), *layers])
+    within = keras.Sequential([keras.Input((2,)), critic, keras.layers.Dense(1)])
+    for each in (critic, within):
+        with pytest.raises(ValueError, match="image critic without batch normalisation"):
+            GAN(generator, each, gradient_penalty=10.0)
+        assert GAN(generator, each).gradient_penalty == 0
+    layers = keras.layers.BatchNormalization(), keras.layers.Flatten(), keras.layers.Dense(1)
+    critic = keras.Sequential([keras.Input((4, 4, 1)), *layers])
+    layers = keras.layers.Dense(16), keras.layers.Reshape((4, 4, 1))
+    generator = keras.Sequential([keras.Input((4,)), *layers])
+    with pytest.raises(ValueError, match="image critic without batch normalisation"):
+        bms_keras.methods.bwgan.BWGAN(generator, critic)
+
+
+@pytest.mark.parametrize("method", ["alpha_gan", "alpha_gan_gp"])
+def test_a_config_of_both_is_refused_in_a_line(method):
+    fields = {"networks.batch_norm": True, "networks.image_critic": (8, 8)}
+    made = config(method, **{"objective.gradient_penalty": 10.0, **fields})
+    if method == "alpha_gan_gp":  # whose critic has none, whatever the field says
+        assert experiment.build(made).model.gradient_penalty == 10
+        return
+    with pytest.raises(bms_keras.BadInput, match="without batch normalisation") as error:
+        experiment.build(made)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "game", [bms_keras.methods.gdpp.GDPPGAN, bms_keras.methods.distgan.DistGAN]
+)
+def test_features_are_the_last_hidden_layer(tiny_networks, x, game):
+    """Whatever without weights comes after the last dense layer."""
+    names = ("recognition", "generator") if "Dist" in game.__name__ else ("generator",)
+    networks = tiny_networks(names)
+    for after in ([], [keras.layers.Rescaling(3.0)]):
+        layers = [keras.layers.Dense(8, "relu"), keras.layers.Dense(1), *after]
+        critic = keras.Sequential([keras.Input((2,)), *layers])
+        features = game(**networks, image_critic=critic, seed=0).features(x)
+        kernel, bias = layers[0].get_weights()
+        np.testing.assert_allclose(features, np.maximum(x @ kernel + bias, 0), atol=1e-5)
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.hidden, self.logit = keras.layers.Dense(8), keras.layers.Dense(1)
+
+    def call(self, x):
+        return self.logit(self.hidden(x))
+
+
+@pytest.mark.parametrize("called", [keras.Input((2,)), np.ones((1, 2), "float32")], ids=type)
+def test_features_of_a_subclassed_critic_are_refused(tiny_networks, called):
+    """They cannot be had; of one that was called on an array they were the data themselves."""
+    critic = Subclassed()
+    critic(called)
+    networks = tiny_networks(("recognition", "generator"))
+    with pytest.raises(ValueError, match="features are the last hidden layer of the network"):
+        bms_keras.methods.distgan.DistGAN(**networks, image_critic=critic)
+    with pytest.raises(ValueError, match="features are the last hidden layer of the network"):
+        bms_keras.methods.gdpp.GDPPGAN(networks["generator"], critic)

@@ -31,10 +31,13 @@ def softplus(x):
 class Numpy(NumpyLosses):
     """Adds what the rivals need to the networks in numpy."""
 
-    def slopes(self, x):
-        """|grad log D_I| between data and samples, by central differences in float64."""
+    def slopes(self, x, unit=1.0):
+        """|grad log D_I| between data and samples, by central differences in float64.
+
+        A step of 1 of the authors' data is one of `unit` of ours.
+        """
         points = x + SHARE * (self.generated(x) - x)
-        steps = 1e-5 * np.eye(points.shape[1])
+        steps = 1e-5 * unit * np.eye(points.shape[1])
         rises = [
             self.critic("image_critic", points + h) - self.critic("image_critic", points - h)
             for h in steps
@@ -136,8 +139,9 @@ def test_dist_gan_of_images(play, x, critic_loss, step):
     real, recon, fake = map(sigmoid, logits)
     mu = max(min((step / 100 * 0.1 - 0.05) * 2, 0.05), 0)
     w_real, w_recon = 0.95 + mu, 0.05 - mu
-    # The root of the mean over two dimensions, not of the sum.
-    penalty = np.mean((expected.slopes(x) / np.sqrt(2) - 1) ** 2)
+    # The root of the mean over two dimensions, not of the sum; G there ends in a sigmoid, and
+    # modules/dataset.py divides images by 255: they lie in [0, 1], ours in [-1, 1].
+    penalty = np.mean((expected.slopes(x, unit=2.0) / np.sqrt(2) - 1) ** 2)
     if critic_loss == "hinge":
         parts = [np.mean(np.minimum(0, v)) for v in (-1 + real, -1 + recon, -1 - fake)]
         d_cost = -(w_real * parts[0] + w_recon * parts[1] + parts[2] + 3 * penalty)

@@ -41,6 +41,7 @@ class BWGAN(Adversarial):
         super().__init__(networks, critic_turns=critic_turns, **kwargs)
         require(len(self.data_shape) == 3, "data", "images", self.data_shape)
         self.require(sobolev=sobolev)
+        self.require_slope()
         self.sobolev = sobolev
 
     def image_critic_loss(self, x):

@@ -14,7 +14,9 @@ from bms_keras import fields, objectives
 from bms_keras.errors import require
 from bms_keras.game import Player
 from bms_keras.methods.autoencoding import Autoencoding
-from bms_keras.methods.gan import StandardCriticLoss
+from bms_keras.methods.gan import StandardCriticLoss, features_of
+
+RANGE = 2.0  # that of our images, [-1, 1], over that of the authors', [0, 1]
 
 
 @keras.saving.register_keras_serializable("bms_keras")
@@ -34,12 +36,13 @@ class DistGAN(Autoencoding, StandardCriticLoss):
         distances           "features"                      "data"
         Phi                 D_I's last hidden layer         x itself
         R's turn moves      R                               R and G
-        |grad D_I| is       the root mean square            the length (as Gulrajani et al. 2017)
+        |grad D_I| is       the root mean square, of        the length (as Gulrajani et al. 2017)
+                            images in [0, 1], as theirs
         reconstructions     all to half of `steps`, none    keep their share
                             from three quarters on
 
     The hinge is theirs, too: of the scores D(x), and the penalty is subtracted, for it stands
-    inside the minus of their loss. Of a mean square gradient below 1, which images have, it then
+    inside the minus of their loss. Of a root mean square below 1, which images have, it then
     pushes towards 0.
 
     What differs on purpose: z is normal, theirs uniform in [-1, 1]; their hinge of DCGAN's networks
@@ -109,8 +112,7 @@ class DistGAN(Autoencoding, StandardCriticLoss):
         self.steps = steps
         self.features = self.step = None
         if distances == "features":
-            critic = self.image_critic
-            self.features = keras.Model(critic.inputs[0], critic.layers[-1].input)
+            self.features = features_of(self.image_critic)
             self.step = self.add_weight(initializer="zeros", trainable=False, name="step")
 
     def players(self):
@@ -169,7 +171,9 @@ class DistGAN(Autoencoding, StandardCriticLoss):
 
     def slope(self, x, generated):
         slope = super().slope(x, generated)
-        return slope / float(np.sqrt(np.prod(self.data_shape))) if self.features else slope
+        if not self.features:
+            return slope
+        return slope * (RANGE / float(np.sqrt(np.prod(self.data_shape))))
 
     def end_step(self):
         super().end_step()

@@ -39,6 +39,19 @@ class Adversarial(Game):
         player = Player("image_critic", (self.image_critic,), self.image_critic_loss)
         return [player] * self.critic_turns
 
+    def require_slope(self):
+        """Refuses an image critic whose gradient at a point is not that point's alone.
+
+        Raises:
+            ValueError: If it has batch normalisation.
+        """
+        layers = self.image_critic._flatten_layers() if self.image_critic else ()
+        if any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers):
+            raise ValueError(
+                "a gradient penalty needs an image critic without batch normalisation, which "
+                "couples the points of a batch (Gulrajani et al. 2017, section 4)"
+            )
+
     def critic_score(self, x):
         """log D_I of a batch, `(B,)`."""
         return objectives.log_ratio(self.image_critic(x, training=True))
@@ -88,6 +101,8 @@ class StandardCriticLoss(Adversarial):
         self.critic_loss = critic_loss
         self.margins = tuple(margins)
         self.gradient_penalty = gradient_penalty
+        if gradient_penalty:
+            self.require_slope()
 
     def image_critic_loss(self, x):
         """Algorithm 1, line 4: high on data, low on samples of the prior."""
@@ -146,3 +161,24 @@ class GAN(StandardCriticLoss):
 
     def generator_loss(self, x):
         return self.adversarial_loss(self.critic_score(self.generated(x))), {}
+
+
+def features_of(critic):
+    """The features of an image critic: what its last layer that has weights takes.
+
+    Args:
+        critic: A functional or sequential Keras model.
+
+    Returns:
+        A `keras.Model` from data to features, of the same weights.
+
+    Raises:
+        ValueError: If its last layer is a model, of which nothing within is known.
+    """
+    last = [layer for layer in critic.layers if layer.weights][-1]
+    if isinstance(last, keras.Model):
+        raise ValueError(
+            "the features are the last hidden layer of the network 'image_critic', which must be "
+            f"a keras.Sequential or functional model of layers. Received: {last.name}"
+        )
+    return keras.Model(critic.inputs[0], last.input)

@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from bms_keras import fields, objectives
-from bms_keras.methods.gan import GAN
+from bms_keras.methods.gan import GAN, features_of
 
 
 @keras.saving.register_keras_serializable("bms_keras")
@@ -40,7 +40,7 @@ class GDPPGAN(GAN):
         super().__init__(generator, image_critic, critic_loss=critic_loss, **kwargs)
         self.require(diversity_weight=diversity_weight)
         self.diversity_weight = diversity_weight
-        self.features = keras.Model(image_critic.inputs[0], image_critic.layers[-1].input)
+        self.features = features_of(self.image_critic)
 
     def generator_loss(self, x):
         generated = self.generated(x)

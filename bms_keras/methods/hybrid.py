@@ -190,7 +190,8 @@ class BMSVAEGAN(Autoencoding, StandardCriticLoss):
             return loss, terms
         x_i = tiled(self.decode, self.posterior(x, samples=1))
         reconstructed = self.critic_score(ops.stop_gradient(x_i)[0])
-        loss = loss + objectives.GENERATED_TERMS[self.critic_loss](reconstructed, self.margins)
+        term = objectives.GENERATED_TERMS[self.critic_loss]
+        loss = loss + term(terms["real"], reconstructed, self.margins)
         return loss, terms | {"reconstructed": ops.mean(reconstructed)}
 
     def latent_critic_loss(self, x):
