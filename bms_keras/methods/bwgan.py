@@ -40,8 +40,7 @@ class BWGAN(Adversarial):
         networks = {"generator": generator, "image_critic": image_critic}
         super().__init__(networks, critic_turns=critic_turns, **kwargs)
         require(len(self.data_shape) == 3, "data", "images", self.data_shape)
-        self.require(sobolev=sobolev)
-        self.sobolev = sobolev
+        self.keep(sobolev=sobolev)
 
     def image_critic_loss(self, x):
         generated = ops.stop_gradient(self.generated(x))
@@ -57,6 +56,3 @@ class BWGAN(Adversarial):
     def generator_loss(self, x):
         scale = ops.mean(objectives.sobolev_norm(x, -self.sobolev))
         return -ops.mean(self.critic_score(self.generated(x))) / scale, {}
-
-    def get_config(self):
-        return {**super().get_config(), "sobolev": self.sobolev}
