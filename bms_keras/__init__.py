@@ -15,6 +15,7 @@ from bms_keras.game.optimizers import PlayerOptimizers
 from bms_keras.layers import Gain, SpectralNormalization
 from bms_keras.methods.gan import GAN
 from bms_keras.methods.hybrid import BMSVAEGAN
+from bms_keras.monitoring.drawings import Drawing
 from bms_keras.runs.loading import load_run
 
 __version__ = "0.1.0"
@@ -23,6 +24,7 @@ __all__ = [
     "BMSVAEGAN",
     "GAN",
     "BadInput",
+    "Drawing",
     "Gain",
     "Game",
     "Player",

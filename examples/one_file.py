@@ -1,6 +1,6 @@
 """The idea on one page: a VAE-GAN whose best of T samples covers the 25 modes of the 2D Grid.
 
-    python examples/one_file.py            # some three minutes on two cores; writes one_file.png
+    STEPS=20000 python examples/one_file.py   # three minutes on two cores; writes one_file.png
 
 An autoencoder asks every sample z ~ q(z|x) to reconstruct x, so q(z|x) shrinks to a point and
 leaves holes in the prior, from which G then makes what is no data. "Best-of-Many-Samples"
@@ -83,7 +83,7 @@ class BestOfMany(keras.Model):
         z = self.posterior(x)
         x_i = self.tiled(self.generator, z)
         best = ops.min(ops.mean(ops.abs(x - x_i), -1), axis=0)
-        # As in alpha-GAN, whose algorithm the paper follows, the critic's gradient stops at z.
+        # As in alpha-GAN, the critic's gradient stops at z, and samples of the prior count, too.
         realistic = self.log_ratio(self.generator(ops.reshape(ops.stop_gradient(z), (-1, LATENT))))
         least = ops.min(ops.reshape(realistic, (self.samples, -1)), axis=0)
         sampled = self.log_ratio(self.generator(prior(x)))

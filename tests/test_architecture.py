@@ -29,9 +29,13 @@ def imported(path):
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {a.name for a in node.names if a.name.startswith("bms_keras.")}
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("bms_keras"):
-            found |= {_module(f"{node.module}.{alias.name}") for alias in node.names}
+            found |= {a.name for a in node.names if re.match(r"bms_keras\b", a.name)}
+        if isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: an import must say from where"
+            if re.match(r"bms_keras\b", node.module):
+                found |= {_module(f"{node.module}.{alias.name}") for alias in node.names}
+        if isinstance(node, ast.Constant) and re.fullmatch(r"bms_keras(\.\w+)+", str(node.value)):
+            found.add(_module(node.value))  # for importlib, or `python -m`
     return found
 
 

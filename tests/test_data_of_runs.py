@@ -214,6 +214,7 @@ def test_runs_are_compared_by_what_their_data_are(place, monkeypatch):
     (place / "other/config.json").write_text(json.dumps(known))
     drawing = Mock(return_value=({}, {}))
     monkeypatch.setattr("bms_keras.monitoring.drawings.of_comparison", drawing)
+    monkeypatch.setattr("bms_keras.monitoring.drawings.at_the_end", lambda *_: {})
     evaluation.evaluate("run", [], compare=["other"])
     assert list(drawing.call_args.args[0]) == ["sn_gan", "sn_gan T=1 seed 0"]
     forget(place / "other")  # so that it is not refused for having changed itself

@@ -141,3 +141,20 @@ def test_every_method_has_its_row_in_the_table():
     rows = re.findall(r"^\| `(\w+)` \| (\d+) \|", README.read_text(), re.MULTILINE)
     expected = {name: method.samples or 1 for name, method in methods.METHODS.items()}
     assert {name: int(samples) for name, samples in rows} == expected
+
+
+@pytest.mark.neutral
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_what_pages_import_is_public(page):
+    """From `bms_keras` or one of its modules, no deeper."""
+    modules = re.findall(r"^(?:from|import) (bms_keras\S*)", page.read_text(), re.MULTILINE)
+    assert [module for module in modules if module.count(".") > 1] == []
+
+
+@pytest.mark.neutral
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_files_that_are_named_are_there(page):
+    """Those of this checkout, by their path in backticks."""
+    rooms = "bms_keras|benchmarks|configs|docs|examples|results|tests"
+    named = re.findall(rf"`((?:{rooms})/[\w./-]+)`", page.read_text())
+    assert [path for path in named if not (ROOT / path).exists()] == []

@@ -1,17 +1,23 @@
 """Data are drawn as they say they are, and data that say nothing train, and are measured, too."""
 
+import json
+import shutil
 import types
 
+import helpers
+import keras
 import numpy as np
 import pytest
-from test_experiment import config
+from helpers import config
 
-from bms_keras import data, metrics
+from bms_keras import data, fields, metrics
 from bms_keras.data.dataset import Dataset
 from bms_keras.errors import BadInput
 from bms_keras.export import webpage
+from bms_keras.fields import Field
 from bms_keras.monitoring import diagnostics, drawings, figures
-from bms_keras.runs import experiment
+from bms_keras.runs import evaluation, experiment, training
+from bms_keras.runs.config import complete
 
 
 class Cloud(Dataset):
@@ -89,7 +95,7 @@ def test_a_drawing_of_ones_own(cloud):
     built = cloud(3, drawing=Mine())
     assert list(drawings.at_the_end(built.model, built.data)) == ["cloud"]
     drawn, numbers = drawings.of_comparison({"a": built.model}, built.data, [])
-    assert (list(drawn), numbers) == (["cloud"], {})
+    assert (drawn, numbers) == ({}, {})
     built.data.drawing = "oil"
     with pytest.raises(BadInput, match=r"none, scatter, images\. Received: 'oil'"):
         drawings.of(built.data)
@@ -110,3 +116,59 @@ def test_what_a_data_set_is_does_not_depend_on_the_seed():
     assert first.contents == other.contents
     assert first.contents["shape"] == [2]
     assert Cloud(8, 0, 3).fingerprint != first.fingerprint
+
+
+def test_numbers_are_not_lost_with_a_picture(tmp_path, monkeypatch, capsys):
+    def broken(*_):
+        raise ZeroDivisionError("of mine")
+
+    fixture = helpers.ROOT / "tests" / "fixtures" / f"run_{keras.backend.backend()}"
+    shutil.copytree(fixture, tmp_path / "run")
+    monkeypatch.setattr(drawings, "at_the_end", broken)
+    record = evaluation.evaluate(tmp_path / "run", ["modes"])
+    assert record["measured"] == ["modes"]
+    assert "no pictures of the model: ZeroDivisionError: of mine" in capsys.readouterr().err
+    assert json.loads((tmp_path / "run/metrics.jsonl").read_text().splitlines()[-1]) == record
+
+
+def test_a_drawing_that_there_is_none_of_is_refused_before_training(cloud, tmp_path, monkeypatch):
+    built = cloud(2, drawing="oil")
+    monkeypatch.setattr(training.experiment, "build", lambda _: built)
+    with pytest.raises(BadInput, match="Received: 'oil'"):
+        training.train(helpers.config(), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_images_of_ones_own_have_what_is_asked_of_images(cloud):
+    with pytest.raises(BadInput, match="It lacks train, test, images"):
+        cloud(2, kind="images")
+
+
+def test_a_source_has_fields_of_its_own(monkeypatch):
+    seen = []
+
+    def source(config, batch_size, seed):
+        seen.append(config.noise)
+        return Cloud(batch_size, seed)
+
+    monkeypatch.setitem(data.SOURCES, "noisy", None)  # to be gone afterwards
+    monkeypatch.setitem(data.FIELDS, "noisy", None)
+    data.register("noisy", source, {"noise": Field(0.5, fields.at_least_0, "of the points")})
+    mine = config()
+    mine.data.source = "noisy"
+    experiment.build(mine)
+    mine.data.noise = 0
+    experiment.build(mine)
+    assert seen == [0.5, 0.0]
+    mine.data.noise = -1
+    with pytest.raises(BadInput, match=r"config\.data\.noise must be at least 0"):
+        complete(mine)
+    mine.data.source = "grid"
+    with pytest.raises(BadInput, match=r"config\.data\.noise is no field"):
+        complete(mine)
+
+
+def test_a_source_may_not_have_a_field_of_all(monkeypatch):
+    monkeypatch.setitem(data.FIELDS, "grid", {"crop": Field(1, fields.integer(0), "mine")})
+    with pytest.raises(BadInput, match=r"'grid' may not have a field config\.data\.crop"):
+        complete(config())

@@ -188,4 +188,3 @@ def test_the_closest_samples_are_drawn_where_they_are_measured(built, monkeypatc
     drawn, numbers = drawings.of_comparison({"a": built.model}, built.data, names)
     assert numbers == {}
     assert ("closest" in drawn) == ("ivom" in names)
-    assert {"samples", "neighbours"} <= set(drawn)

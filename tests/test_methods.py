@@ -1,5 +1,8 @@
 """Every method of the registry: its terms, whose variables move, and that it trains."""
 
+import dataclasses
+from typing import ClassVar
+
 import keras
 import numpy as np
 import pytest
@@ -7,7 +10,7 @@ from helpers import config, image_config
 from keras import ops
 
 import bms_keras
-from bms_keras import methods, objectives
+from bms_keras import fields, methods, objectives
 from bms_keras.backends import input_gradient
 from bms_keras.methods.mdgan import mode_density, simplex
 from bms_keras.runs import experiment
@@ -201,5 +204,40 @@ def test_a_method_of_ones_own_is_looked_up_like_any(monkeypatch):
     assert methods.get("mine") is mine
     with pytest.raises(bms_keras.BadInput, match=r"a name of letters and digits. Received: 'a:b'"):
         methods.register("a:b", mine)
+    typo = dataclasses.replace(mine, objective={"margin": 1.0})
+    with pytest.raises(
+        bms_keras.BadInput, match=r"'mine' may have an objective of .*margins.*: margin$"
+    ):
+        methods.register("mine", typo)
     with pytest.raises(bms_keras.BadInput, match=r"Received: 'yours'. .*comes by config.imports"):
         methods.get("yours")
+
+
+class WithOptions(bms_keras.GAN):
+    RULES: ClassVar = {
+        "slack": (fields.at_least_0, "of D_I"),
+        "ends": (fields.pair, "of what it says"),
+    }
+
+    def __init__(self, generator, image_critic, slack=0.0, ends=(0.0, 1.0), **kwargs):
+        super().__init__(generator, image_critic, **kwargs)
+        self.keep(slack=slack, ends=ends)
+
+
+def test_options_that_are_kept_are_checked_and_saved(tiny_networks, tmp_path):
+    nets = tiny_networks(("generator", "image_critic"))
+    model = WithOptions(**nets, slack=0.5, ends=[2.0, 3.0], critic_turns=2)
+    model.save(tmp_path / "m.keras")
+    again = keras.saving.load_model(tmp_path / "m.keras")  # whose class nobody has registered
+    for each in (model, again):
+        assert (each.slack, each.ends, each.critic_turns) == (0.5, (2.0, 3.0), 2)
+    with pytest.raises(ValueError, match=r"slack must be at least 0\. Received: slack=-1"):
+        WithOptions(**nets, slack=-1)
+
+
+def test_a_method_names_the_players_that_it_has(monkeypatch):
+    """Else a rate that a config gives one of them would be dropped."""
+    named = dataclasses.replace(methods.METHODS["sn_gan"], turns=("generator", "critic"))
+    monkeypatch.setitem(methods.METHODS, "mine", named)
+    with pytest.raises(bms_keras.BadInput, match=r"by turns=\(generator, image_critic\)"):
+        experiment.build(config("mine"))

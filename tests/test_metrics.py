@@ -1,5 +1,7 @@
 """The registry of metrics measures models, and says which metrics apply."""
 
+import json
+
 import numpy as np
 import pytest
 from helpers import config, image_config
@@ -7,7 +9,7 @@ from helpers import config, image_config
 from bms_keras import fields, metrics
 from bms_keras.errors import BadInput
 from bms_keras.fields import Field
-from bms_keras.runs import experiment
+from bms_keras.runs import cli, experiment
 
 PROTOCOL = metrics.Protocol()
 
@@ -132,3 +134,41 @@ def test_an_unknown_metric():
     known = "modes, latent, fid, ivom, lpips"
     with pytest.raises(BadInput, match=rf"a metric must be one of {known}\. Received: 'beauty'"):
         metrics.get("beauty")
+
+
+@pytest.mark.parametrize(
+    ("returned", "number"),
+    [(np.float32(0.5), 0.5), (np.array(3), 3), (np.bool_(True), 1), (2, 2), (None, None)],
+)
+def test_a_metric_may_return_numpys_numbers(built, monkeypatch, returned, number):
+    monkeypatch.setitem(metrics.METRICS, "mine", metrics.Metric(lambda *_: {"width": returned}))
+    measured = metrics.measure(["mine"], built.model, built.data, PROTOCOL)
+    assert json.dumps(measured) == json.dumps({"width": number})
+
+
+@pytest.mark.parametrize(
+    ("returned", "line"),
+    [
+        ({"width": "wide"}, r"the metric 'mine' must return numbers\. Received: width='wide'"),
+        ({"width": np.ones(2)}, r"must return numbers\. Received: width=array"),
+        ({"step": 1.0}, "may not call a number 'step'"),
+        (0.5, r"must return a dictionary\. Received: 0\.5"),
+    ],
+)
+def test_what_a_metric_may_not_return_is_named(built, monkeypatch, returned, line):
+    monkeypatch.setitem(metrics.METRICS, "mine", metrics.Metric(lambda *_: returned))
+    with pytest.raises(BadInput, match=line):
+        metrics.measure(["mine"], built.model, built.data, PROTOCOL)
+
+
+@pytest.mark.parametrize(
+    ("rule", "text", "value"),
+    [
+        (fields.scales, "0.1,2", (0.1, 2)),
+        (fields.pair, "-1,1e3", (-1, 1000.0)),
+        (fields.texts, "1,b", ("1", "b")),
+        (fields.scales, "0.1,wide", ("0.1", "wide")),  # refused by the rule
+    ],
+)
+def test_an_option_of_several_values_is_read_from_a_flag(rule, text, value):
+    assert cli._Several(Field((), rule, "of a metric")).parse(text) == value

@@ -3,7 +3,7 @@
 import sys
 
 import pytest
-from test_experiment import config
+from helpers import config
 
 from bms_keras import metrics
 from bms_keras.errors import BadInput

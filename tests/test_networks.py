@@ -3,7 +3,7 @@
 import types
 
 import pytest
-from test_experiment import config
+from helpers import config
 
 from bms_keras import fields, networks
 from bms_keras.errors import BadInput
@@ -29,9 +29,9 @@ def family(monkeypatch):
 
 def test_what_is_false_or_0_is_no_default(family):
     asked = types.SimpleNamespace(family="mine", residual=False, dropout=0.0)
-    values, *wanted = networks.build(asked, (2,), ("generator",))["asked"]
+    values, *wanted = networks.build(asked, (2,), ("asked",))["asked"]
     assert (values.residual, values.dropout, values.latent_dim) == (False, 0.0, 100)
-    assert wanted == [(2,), ("generator",), "spectral", 1]
+    assert wanted == [(2,), ("asked",), "spectral", 1]
     assert networks.defaults("mine", dropout=0.0)["dropout"] == 0.0
 
 
@@ -52,3 +52,16 @@ def test_a_field_that_all_families_have_is_not_declared_again():
     mine = types.SimpleNamespace(FIELDS={"latent_dim": mlp.FIELDS["lipschitz"]})
     with pytest.raises(BadInput, match="may not have a field 'latent_dim': all have it"):
         networks.register("mine", mine)
+
+
+@pytest.mark.parametrize("name", ["mlp", "mine"])
+def test_a_network_that_a_family_lacks_is_named(family, name):
+    asked = types.SimpleNamespace(family=name)
+    with pytest.raises(BadInput, match=f"family '{name}' has no network 'student'"):
+        networks.build(asked, (2,), ("student",))
+
+
+def test_what_fails_in_a_family_is_not_taken_for_a_missing_network(family, monkeypatch):
+    monkeypatch.setattr(family, "build", lambda *_: {}["width"])
+    with pytest.raises(KeyError, match="width"):
+        networks.build(types.SimpleNamespace(family="mine"), (2,), ("student",))

@@ -115,14 +115,14 @@ def test_rates_are_those_of_the_schedule(runs):
 def test_speed_is_that_of_training_alone(tmp_path, monkeypatch):
     clock = iter([0.0, 1.0, 4.0])
     monkeypatch.setattr(show.time, "perf_counter", lambda: next(clock))
-    vitals = callbacks.TrainingStats(tmp_path / "tensorboard")
-    vitals.set_model(experiment.build(points()).model)
-    vitals.on_epoch_begin(0)
-    vitals.on_train_batch_end(9)
-    vitals.on_train_batch_end(19)
+    stats = callbacks.TrainingStats(tmp_path / "tensorboard")
+    stats.set_model(experiment.build(points()).model)
+    stats.on_epoch_begin(0)
+    stats.on_train_batch_end(9)
+    stats.on_train_batch_end(19)
     monkeypatch.setattr(show.time, "perf_counter", lambda: 100.0)  # what comes at the end
-    vitals.on_epoch_end(0)
-    vitals.on_train_end()
+    stats.on_epoch_end(0)
+    stats.on_train_end()
     assert scalars(events(tmp_path, "."), "steps_per_second") == {0: 5.0}
 
 

@@ -11,30 +11,48 @@ import functools
 import inspect
 import pathlib
 
-from bms_keras.data import contents, sources, synthetic
+from bms_keras.data import contents, sources
 from bms_keras.data.dataset import Dataset
+from bms_keras.data.images import Images
+from bms_keras.data.synthetic import grid, ring
 from bms_keras.errors import OWN, BadInput, enter, one_line
 
-__all__ = ["SOURCES", "Dataset", "declared", "load", "name_of", "of_run", "register"]
+__all__ = [
+    "SOURCES",
+    "Dataset",
+    "Images",
+    "declared",
+    "fields_of",
+    "grid",
+    "load",
+    "name_of",
+    "of_run",
+    "register",
+    "ring",
+]
 
 SOURCES = {  # by name; all others are paths, or names of tensorflow-datasets
-    "grid": lambda config, batch_size, seed: synthetic.grid(batch_size, seed),
-    "ring": lambda config, batch_size, seed: synthetic.ring(batch_size, seed),
+    "grid": lambda config, batch_size, seed: grid(batch_size, seed),
+    "ring": lambda config, batch_size, seed: ring(batch_size, seed),
 }
+FIELDS = {}  # of sources that have some of their own: by source, a `Field` by name
 TFDS = "tfds:"
 CONTRACT = (
     *("kind", "name", "shape", "scale", "batches", "points", "unscaled"),
     *("fingerprint", "contents"),
 )
+OF_IMAGES = ("train", "test", "images")  # what those of the kind "images" have beside that
 
 
-def register(name, function):
+def register(name, function, fields=None):
     """Adds a source of one's own, for `config.data.source`.
 
     Args:
         name: Its name; one that is taken is replaced.
-        function: Takes `config.data`, the size of a batch and a seed; returns a `Dataset`, or what
-            has all that one has.
+        function: Takes `config.data`, the size of a batch and a seed; returns a `Dataset`, of
+            images an `Images`, or what has all that one has.
+        fields: The fields of `config.data` that it reads beside `source`, a
+            `bms_keras.fields.Field` by name.
 
     Raises:
         BadInput: If the name is none.
@@ -44,6 +62,12 @@ def register(name, function):
     >>> register("moons", lambda config, batch_size, seed: Moons(batch_size, seed))
     """
     enter(SOURCES, name, function, "a source of data")
+    FIELDS[name] = dict(fields or {})
+
+
+def fields_of(source):
+    """The fields of `config.data` that a source has of its own, by name."""
+    return FIELDS.get(source, {}) if isinstance(source, str) else {}
 
 
 def load(config, batch_size, seed):
@@ -84,10 +108,11 @@ def load(config, batch_size, seed):
 
 def _whole(found, source):
     """A data set that has all that is asked of one; nothing is computed to find out."""
-    missing = [name for name in CONTRACT if inspect.getattr_static(found, name, None) is None]
+    asked = CONTRACT + (OF_IMAGES if getattr(found, "kind", None) == "images" else ())
+    missing = [name for name in asked if inspect.getattr_static(found, name, None) is None]
     if missing:
         raise BadInput(
-            f"config.data.source={source!r} must give a data set with {', '.join(CONTRACT)}. "
+            f"config.data.source={source!r} must give a data set with {', '.join(asked)}. "
             f"It lacks {', '.join(missing)}"
         )
     return found

@@ -18,10 +18,10 @@ class Dataset:
         shape: Shape of a data point.
         batch_size: Data points a batch.
         kind: What metrics and methods for some data only ask for: "mixture", "images", or a word of
-            your own.
+            your own. Data of the kind "images" are best `bms_keras.data.Images`.
         scale: What brings a data point to its own units, by multiplication.
         drawing: "scatter" of 2D points, "images", "none", or an object with the methods of
-            `bms_keras.monitoring.drawings.Drawing`.
+            `bms_keras.Drawing`.
         means, std: The modes' means `(modes, 2)` in the data's own units and their standard
             deviation, where they are known.
 

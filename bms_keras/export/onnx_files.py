@@ -106,7 +106,7 @@ def converted(model):
         networks["recognition"] = keras.Model(x, posterior)
     here = keras.backend.backend() == "tensorflow"
     with tempfile.TemporaryDirectory() as scratch:
-        (convert if here else _convert_elsewhere)(networks, pathlib.Path(scratch))
+        (convert if here else _convert_in_another_process)(networks, pathlib.Path(scratch))
         return {name: _checked(name, pathlib.Path(scratch)) for name in networks}
 
 
@@ -191,7 +191,7 @@ def convert(networks, folder):
             raise BadInput(f"the {name} cannot be converted to ONNX: {reason}") from error
 
 
-def _convert_elsewhere(networks, folder):
+def _convert_in_another_process(networks, folder):
     """`convert` in a process whose backend is TensorFlow."""
     modules = set()
     for name, network in networks.items():

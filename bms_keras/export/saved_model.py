@@ -63,7 +63,7 @@ def export_saved_model(model, folder, **metadata):
     """
     folder = files.expanded(folder, "--export_dir")
     with files.new_folder(folder), _scratch(folder) as scratch:
-        write = _write if keras.backend.backend() == "tensorflow" else _write_elsewhere
+        write = _write if keras.backend.backend() == "tensorflow" else _write_in_another_process
         write(model, scratch)
         about = _metadata(model, json.loads((scratch / VERSIONS).read_text()), metadata)
         (scratch / VERSIONS).unlink()
@@ -112,7 +112,7 @@ def _as_next_version(scratch, folder):
             return path
 
 
-def _write_elsewhere(model, path):
+def _write_in_another_process(model, path):
     """`_write` in a process whose backend is TensorFlow."""
     with tempfile.TemporaryDirectory() as scratch:
         saved = pathlib.Path(scratch) / "model.keras"
@@ -270,7 +270,7 @@ def _quantized(x):
 
 
 def _main(saved, path, *modules):
-    for module in ("bms_keras.methods", *modules):  # they register what the model is made of
+    for module in modules:  # they register what the model is made of
         importlib.import_module(module)
     try:
         model = keras.saving.load_model(saved, compile=False)

@@ -48,10 +48,9 @@ class Game(TakesTurns, Fits, Saves, keras.Model):
 
     Args:
         networks: Dictionary of Keras models by name, each built or called once; `None` values are
-            left out. There is
-            always a "generator", from latents of shape `(batch, latent_dim)` to data; a
-            "recognition" network, if any, goes from data to `(batch, 2 * latent_dim)`: the mean
-            and the log-variance of q(z|x), side by side.
+            left out. There is always a "generator", from latents of shape `(batch, latent_dim)` to
+            data; a "recognition" network, if any, goes from data to `(batch, 2 * latent_dim)`: the
+            mean and the log-variance of q(z|x), side by side.
         ema: Momentum in [0, 1) of moving averages of the generator's and the recognition
             network's weights, which `sample`, `encode` and `reconstruct` then use. 0 for none.
         seed: Integer seed of the noise drawn in training.
@@ -63,6 +62,7 @@ class Game(TakesTurns, Fits, Saves, keras.Model):
 
     def __init__(self, networks, ema=0.0, seed=None, **kwargs):
         super().__init__(**kwargs)
+        self._kept = ()  # the names of arguments
         if not 0 <= ema < 1:
             raise ValueError(f"ema must be in [0, 1), with 0 for none. Received: ema={ema}")
         self.networks = {
@@ -130,6 +130,17 @@ class Game(TakesTurns, Fits, Saves, keras.Model):
             value = value.item() if isinstance(value, np.generic) else value
             if expected := self.rules()[name][0](value):
                 raise ValueError(f"{name} must be {expected}. Received: {name}={value!r}")
+
+    def keep(self, **arguments):
+        """Checks arguments by their rules; keeps them as attributes and in `get_config`.
+
+        Raises:
+            ValueError: See `require`.
+        """
+        self.require(**arguments)
+        for name, value in arguments.items():
+            setattr(self, name, tuple(value) if isinstance(value, list) else value)
+        self._kept += tuple(arguments)
 
     def players(self):
         """The players in the order of their turns in a step.

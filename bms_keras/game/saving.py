@@ -6,6 +6,11 @@ import keras
 class Saves:
     """What a `keras.Model` of several networks needs for `save`, `load_model` and `export`."""
 
+    def __init_subclass__(cls, **kwargs):
+        """Registers a method with Keras, which else would not load what it saves or exports."""
+        super().__init_subclass__(**kwargs)
+        keras.saving.register_keras_serializable(cls.__module__)(cls)
+
     def save_own_variables(self, store):
         """Adds the states of the seed generators to what Keras saves, so that noise goes on."""
         super().save_own_variables(store)
@@ -58,7 +63,8 @@ class Saves:
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
         networks = {name: serialize(network) for name, network in self.networks.items()}
-        return {**networks, "ema": self.ema, "seed": self.seed, "name": self.name}
+        kept = {name: getattr(self, name) for name in self._kept}
+        return {**networks, **kept, "ema": self.ema, "seed": self.seed, "name": self.name}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):

@@ -3,18 +3,29 @@
 import dataclasses
 
 from bms_keras import objectives
-from bms_keras.errors import OWN, enter, lookup
+from bms_keras.errors import OWN, BadInput, enter, lookup
 from bms_keras.fields import Field
 from bms_keras.game import Game
 from bms_keras.methods import published
+from bms_keras.methods.autoencoding import Autoencoding
 from bms_keras.methods.began import BEGAN
 from bms_keras.methods.bwgan import BWGAN
 from bms_keras.methods.distgan import DistGAN
-from bms_keras.methods.gan import GAN
+from bms_keras.methods.gan import GAN, Adversarial, StandardCriticLoss
 from bms_keras.methods.gdpp import GDPPGAN
 from bms_keras.methods.hybrid import BMSVAEGAN
 from bms_keras.methods.mdgan import MDGAN
 from bms_keras.methods.veegan import VEEGAN
+
+__all__ = [
+    "METHODS",
+    "Adversarial",
+    "Autoencoding",
+    "Method",
+    "StandardCriticLoss",
+    "get",
+    "register",
+]
 
 _AUTOENCODER = ("recognition", "generator")
 _HYBRID = (*_AUTOENCODER, "image_critic", "latent_critic")
@@ -234,10 +245,15 @@ def register(name, method):
         method: A `Method`.
 
     Raises:
-        BadInput: If the name is none.
+        BadInput: If the name is none, or a config is to set what its class has no rule for.
 
     Example:
 
     >>> register("ls_gan", Method("least squares", LSGAN, ("generator", "image_critic")))
     """
+    if unruled := method.objective.keys() - method.game.rules().keys():
+        raise BadInput(
+            f"the method {name!r} may have an objective of {', '.join(method.game.rules())}, the "
+            f"RULES of {method.game.__name__}. Received: {', '.join(sorted(unruled))}"
+        )
     enter(METHODS, name, method, "a method")

@@ -32,9 +32,7 @@ class BEGAN(Game):
 
     def __init__(self, generator, autoencoder, gamma=0.5, lambda_k=0.001, **kwargs):
         super().__init__({"generator": generator, "autoencoder": autoencoder}, **kwargs)
-        self.require(gamma=gamma, lambda_k=lambda_k)
-        self.gamma = gamma
-        self.lambda_k = lambda_k
+        self.keep(gamma=gamma, lambda_k=lambda_k)
         self.k = self.add_weight(shape=(), initializer="zeros", trainable=False, name="k")
 
     def players(self):
@@ -59,6 +57,3 @@ class BEGAN(Game):
     def error(self, x):
         """L(v), the mean over data and dimensions of |v - D(v)|."""
         return ops.mean(objectives.distance(x, self.autoencoder(x, training=True)[None]))
-
-    def get_config(self):
-        return {**super().get_config(), "gamma": self.gamma, "lambda_k": self.lambda_k}

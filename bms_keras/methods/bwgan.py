@@ -40,9 +40,8 @@ class BWGAN(Adversarial):
         networks = {"generator": generator, "image_critic": image_critic}
         super().__init__(networks, critic_turns=critic_turns, **kwargs)
         require(len(self.data_shape) == 3, "data", "images", self.data_shape)
-        self.require(sobolev=sobolev)
+        self.keep(sobolev=sobolev)
         self.require_slope()
-        self.sobolev = sobolev
 
     def image_critic_loss(self, x):
         generated = ops.stop_gradient(self.generated(x))
@@ -58,6 +57,3 @@ class BWGAN(Adversarial):
     def generator_loss(self, x):
         scale = ops.mean(objectives.sobolev_norm(x, -self.sobolev))
         return -ops.mean(self.critic_score(self.generated(x))) / scale, {}
-
-    def get_config(self):
-        return {**super().get_config(), "sobolev": self.sobolev}

@@ -96,9 +96,9 @@ class DistGAN(Autoencoding, StandardCriticLoss):
             "generator": generator,
             "image_critic": image_critic,
         }
-        judgement = {"critic_loss": critic_loss, "gradient_penalty": gradient_penalty}
-        super().__init__(networks, **judgement, **kwargs)
-        self.require(
+        critic = {"critic_loss": critic_loss, "gradient_penalty": gradient_penalty}
+        super().__init__(networks, **critic, **kwargs)
+        self.keep(
             lambda_r=lambda_r, reconstruction_weight=reconstruction_weight, distances=distances
         )
         require(steps is None or steps >= 1, "steps", "at least 1, or None", steps)
@@ -106,9 +106,6 @@ class DistGAN(Autoencoding, StandardCriticLoss):
             raise ValueError(
                 "critic_loss='hinge' goes with distances='features'. Received: distances='data'"
             )
-        self.lambda_r = lambda_r
-        self.reconstruction_weight = reconstruction_weight
-        self.distances = distances
         self.steps = steps
         self.features = self.step = None
         if distances == "features":
@@ -181,5 +178,4 @@ class DistGAN(Autoencoding, StandardCriticLoss):
             self.step.assign(ops.cast(self.optimizer.iterations, "float32"))
 
     def get_config(self):
-        names = ("lambda_r", "reconstruction_weight", "distances", "steps")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+        return {**super().get_config(), "steps": self.steps}

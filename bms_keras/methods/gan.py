@@ -26,8 +26,7 @@ class Adversarial(Game):
 
     def __init__(self, networks, critic_turns=1, **kwargs):
         super().__init__(networks, **kwargs)
-        self.require(critic_turns=critic_turns)
-        self.critic_turns = critic_turns
+        self.keep(critic_turns=critic_turns)
 
     def players(self):
         """G's turn, then D_I's."""
@@ -65,9 +64,6 @@ class Adversarial(Game):
         x = ops.cast(x, "float32")
         return input_gradient(self.critic_score, x + share * (ops.cast(generated, "float32") - x))
 
-    def get_config(self):
-        return {**super().get_config(), "critic_turns": self.critic_turns}
-
 
 class StandardCriticLoss(Adversarial):
     """A game whose image critic is trained by one of the field's three common losses.
@@ -91,16 +87,13 @@ class StandardCriticLoss(Adversarial):
         self, networks, critic_loss="hinge", margins=(1.0, 1.0), gradient_penalty=0.0, **kwargs
     ):
         super().__init__(networks, **kwargs)
-        self.require(critic_loss=critic_loss, margins=margins, gradient_penalty=gradient_penalty)
+        self.keep(critic_loss=critic_loss, margins=margins, gradient_penalty=gradient_penalty)
         critic = self.networks.get("image_critic")
         if critic is not None and tuple(critic.output_shape[1:]) != (1,):
             raise ValueError(
                 "the network 'image_critic' must put out one number a data point. "
                 f"Received: {tuple(critic.output_shape[1:])}"
             )
-        self.critic_loss = critic_loss
-        self.margins = tuple(margins)
-        self.gradient_penalty = gradient_penalty
         if gradient_penalty:
             self.require_slope()
 
@@ -129,10 +122,6 @@ class StandardCriticLoss(Adversarial):
     def adversarial_loss(self, fake):
         """-E log D_I(G(z)), or of a classifier -E log D(G(z)) (Goodfellow et al. 2014)."""
         return ops.mean(ops.softplus(-fake) if self.critic_loss == "cross_entropy" else -fake)
-
-    def get_config(self):
-        names = ("critic_loss", "margins", "gradient_penalty")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 @keras.saving.register_keras_serializable("bms_keras")

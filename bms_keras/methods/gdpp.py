@@ -38,8 +38,7 @@ class GDPPGAN(GAN):
         **kwargs,
     ):
         super().__init__(generator, image_critic, critic_loss=critic_loss, **kwargs)
-        self.require(diversity_weight=diversity_weight)
-        self.diversity_weight = diversity_weight
+        self.keep(diversity_weight=diversity_weight)
         self.features = features_of(self.image_critic)
 
     def generator_loss(self, x):
@@ -48,6 +47,3 @@ class GDPPGAN(GAN):
         features = [self.features(part, training=True) for part in (x, generated)]
         diversity = objectives.gdpp(*(ops.reshape(f, (ops.shape(f)[0], -1)) for f in features))
         return adversarial + self.diversity_weight * diversity, {"diversity": diversity}
-
-    def get_config(self):
-        return {**super().get_config(), "diversity_weight": self.diversity_weight}

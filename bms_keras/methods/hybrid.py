@@ -126,7 +126,7 @@ class BMSVAEGAN(Autoencoding, StandardCriticLoss):
         super().__init__(networks, **kwargs)
         require(isinstance(samples, int) and samples >= 1, "samples", "at least 1", samples)
         one_of("gradient", gradient, ("selected", "all"))
-        self.require(
+        self.keep(
             critic_to_recognition=critic_to_recognition,
             critic_sees_posterior=critic_sees_posterior,
             alpha=alpha,
@@ -135,9 +135,9 @@ class BMSVAEGAN(Autoencoding, StandardCriticLoss):
             divergence_weight=divergence_weight,
             posterior_stride=posterior_stride,
             norm=norm,
-            prior=prior,
             mmd_scales=mmd_scales,
         )
+        self.require(prior=prior)
         if (prior == "critic") != (latent_critic is not None):
             raise ValueError(
                 "A latent critic is needed with prior='critic', and with nothing else. "
@@ -145,16 +145,7 @@ class BMSVAEGAN(Autoencoding, StandardCriticLoss):
             )
         self.samples = samples
         self.gradient = gradient
-        self.critic_to_recognition = critic_to_recognition
-        self.critic_sees_posterior = critic_sees_posterior
-        self.alpha = alpha
-        self.lambda_ = lambda_
-        self.prior_weight = prior_weight
-        self.divergence_weight = divergence_weight
-        self.posterior_stride = posterior_stride
-        self.norm = norm
         self.prior_term = prior
-        self.mmd_scales = tuple(mmd_scales)
 
     def players(self):
         """The turns of algorithm 1: R and G, then D_I, then D_L."""
@@ -235,9 +226,5 @@ class BMSVAEGAN(Autoencoding, StandardCriticLoss):
         return objectives.log_ratio(self.latent_critic(z, training=True))
 
     def get_config(self):
-        names = (
-            "samples gradient critic_to_recognition critic_sees_posterior alpha lambda_ "
-            "prior_weight divergence_weight posterior_stride norm mmd_scales"
-        )
-        own = {name: getattr(self, name) for name in names.split()}
-        return {**super().get_config(), **own, "prior": self.prior_term}
+        own = {"samples": self.samples, "gradient": self.gradient, "prior": self.prior_term}
+        return {**super().get_config(), **own}

@@ -39,8 +39,7 @@ class MDGAN(Adversarial):
 
     def __init__(self, generator, image_critic, variance=0.25, **kwargs):
         super().__init__({"generator": generator, "image_critic": image_critic}, **kwargs)
-        self.require(variance=variance)
-        self.variance = variance
+        self.keep(variance=variance)
         self.centres = simplex(image_critic.output_shape[-1])
         self.maximum = mode_density(self.centres, variance)  # lambda
 
@@ -64,9 +63,6 @@ class MDGAN(Adversarial):
     def _left(self, likelihood):
         """E log(lambda - lk)."""
         return ops.mean(ops.log(ops.relu(self.maximum - likelihood) + EPSILON))
-
-    def get_config(self):
-        return {**super().get_config(), "variance": self.variance}
 
 
 def mode_density(centres, variance, iterations=1000):

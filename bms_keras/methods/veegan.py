@@ -45,8 +45,7 @@ class VEEGAN(Autoencoding):
             "joint_critic": joint_critic,
         }
         super().__init__(networks, **kwargs)
-        self.require(latent_weight=latent_weight)
-        self.latent_weight = latent_weight
+        self.keep(latent_weight=latent_weight)
 
     def players(self):
         """G and R together, then D."""
@@ -77,6 +76,3 @@ class VEEGAN(Autoencoding):
         """The logit of D, an estimate of log p(z) p(x|z) / q(z|x) p(x), `(B,)`."""
         pair = [ops.convert_to_tensor(tensor) for tensor in (x, z)]
         return objectives.log_ratio(self.joint_critic(pair, training=True))
-
-    def get_config(self):
-        return {**super().get_config(), "latent_weight": self.latent_weight}

@@ -7,8 +7,10 @@ numbers. The options of all metrics are the fields of `config.protocol`, and fla
 import dataclasses
 import types
 
+import numpy as np
+
 from bms_keras import fields
-from bms_keras.errors import OWN, BadInput, enter, lookup
+from bms_keras.errors import OWN, BadInput, enter, lookup, shown
 from bms_keras.metrics import fid, ivom, latent, lpips, modes
 from bms_keras.metrics.metric import Metric
 
@@ -32,6 +34,7 @@ METRICS = {
     "ivom": ivom.METRIC,
     "lpips": lpips.METRIC,
 }
+RECORD = ("method", "samples", "seed", "step", "measured")  # what stands beside the numbers
 
 
 def register(name, metric):
@@ -110,16 +113,36 @@ def measure(names, model, data, protocol):
         protocol: A `Protocol`.
 
     Returns:
-        Dictionary of numbers.
+        Dictionary of numbers, Python's own.
 
     Raises:
-        BadInput: If a metric does not exist, or does not apply.
+        BadInput: If a metric does not exist, does not apply, or returns something else.
     """
     refuse(names, model, data)
     record = {}
     for name in names:
-        record |= get(name).function(model, data, protocol)
+        found = get(name).function(model, data, protocol)
+        if not isinstance(found, dict):
+            raise BadInput(
+                f"the metric {name!r} must return a dictionary. Received: {shown(found)}"
+            )
+        record |= {key: _number(name, key, value) for key, value in found.items()}
     return record
+
+
+def _number(metric, key, value):
+    """A number that a metric returned, numpy's or a tensor's too, as JSON takes it."""
+    if key in RECORD:
+        raise BadInput(f"the metric {metric!r} may not call a number {key!r}: a record has that")
+    if value is None or type(value) in (int, float):
+        return value
+    try:
+        array = np.asarray(value)
+        return int(array) if array.dtype.kind in "iub" else float(array)
+    except (TypeError, ValueError):
+        raise BadInput(
+            f"the metric {metric!r} must return numbers. Received: {key}={shown(value)}"
+        ) from None
 
 
 def prepare(config, model, data):

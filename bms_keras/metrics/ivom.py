@@ -103,7 +103,7 @@ def inference_by_optimization(
     network, if there is one, has no part in it.
 
     Args:
-        model: A `Game`, or what has its `serving("generator")` and `latent_dim`.
+        model: A `Game`, or what has its `inference_network("generator")` and `latent_dim`.
         images: Float array `(n, height, width, channels)`, as G makes them: in [-1, 1].
         starts: Draws of the prior for each image.
         steps: Steps of Adam.

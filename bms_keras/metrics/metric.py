@@ -12,7 +12,7 @@ class Metric:
 
     Args:
         function: Takes a model, a data set and the options (a `Protocol`); returns a dictionary of
-            numbers.
+            numbers by name; `None` is one that is undefined.
         keys: Takes a data set and the options; returns the names of those numbers.
         options: What it may be told, a `Field` by name: fields of `config.protocol` and flags of
             `eval.py`. Metrics with the same option share its value.

@@ -94,9 +94,9 @@ def selection(model, x, seed=0):
         closest = objectives.distance(x, x_i, model.norm)
         shares["selected/best"] = _shares(ops.argmin(closest, axis=0), model.samples)
         if critic:
-            judged = critic(x_i.reshape(-1, *x.shape[1:])).reshape(x_i.shape[:2])
-            scores["log_D/posterior"] = judged.mean()
-            shares["selected/least_realistic"] = _shares(judged.argmin(0), model.samples)
+            realistic = critic(x_i.reshape(-1, *x.shape[1:])).reshape(x_i.shape[:2])
+            scores["log_D/posterior"] = realistic.mean()
+            shares["selected/least_realistic"] = _shares(realistic.argmin(0), model.samples)
     several = getattr(model, "samples", 1) > 1
     return {tag: float(score) for tag, score in scores.items()}, shares if several else {}
 

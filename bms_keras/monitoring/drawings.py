@@ -22,17 +22,18 @@ class Drawing:
         return self.while_training(model, data)
 
     def of_comparison(self, models, data, names):
-        """What the paper's tables and figures show of several methods.
+        """Pictures of models side by side, as `eval.py` and the tables draw them.
 
         Args:
-            models: Dictionary from a title to a `Game`; the first is the run that is evaluated.
+            models: Dictionary from a title to a `Game`; the first is the run that is evaluated, and
+                may be the only one.
             data: Their data set.
             names: The metrics that were asked for.
 
         Returns:
-            Dictionary of pictures, and a dictionary of numbers that the pictures show.
+            Dictionary of pictures, and a dictionary of numbers that the pictures show of the first.
         """
-        return self.at_the_end(next(iter(models.values())), data), {}
+        return {}, {}
 
     def thumbnails(self, x):
         """Data points as small images for the Projector, uint8, or `None`."""
@@ -83,12 +84,10 @@ class ImageGrids(Drawing):
         }
 
     def of_comparison(self, models, data, names):
-        """Draws what `at_the_end` does of the first model, "comparison" of several models' samples,
-        and, with the metric "ivom", "closest" (table 5) and "ivom_convergence"."""
-        drawn, numbers = super().of_comparison(models, data, names)
-        if len(models) > 1:
-            drawn["comparison"] = image_grids.comparison(models)
-        return drawn | (image_grids.closest(models, data) if "ivom" in names else {}), numbers
+        """Draws "comparison", samples of several models, and, with the metric "ivom", "closest"
+        (table 5) and "ivom_convergence"."""
+        drawn = {"comparison": image_grids.comparison(models)} if len(models) > 1 else {}
+        return drawn | (image_grids.closest(models, data) if "ivom" in names else {}), {}
 
     def thumbnails(self, x):
         """The images themselves."""

@@ -12,6 +12,7 @@ from tensorboard.plugins.graph.keras_util import keras_model_to_graph_def
 from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.summary import custom_scalars, hparams, scalar
 
+from bms_keras.errors import one_line
 from bms_keras.files import write_atomically
 from bms_keras.game import GRADIENT_NORM
 from bms_keras.monitoring import events, image_grids
@@ -97,13 +98,13 @@ def project(folder, latents, labels, thumbnails=None):
     Args:
         folder: See `describe`.
         latents: Array `(n, d)`.
-        labels: List of `n` strings without tabs.
+        labels: List of `n` strings.
         thumbnails: uint8 `(n, height, width, channels)`, grey or RGB, or `None`.
     """
     place = folder / PROJECTOR
     place.mkdir(parents=True, exist_ok=True)
     lines = ["\t".join(f"{number:.6g}" for number in latent) for latent in latents]
-    lines = {"latents.tsv": lines, "labels.tsv": labels}
+    lines = {"latents.tsv": lines, "labels.tsv": map(one_line, labels)}
     for name, content in lines.items():
         write_atomically(place / name, "".join(f"{line}\n" for line in content).encode())
     config = f"""embeddings {{

@@ -11,6 +11,18 @@ from bms_keras.errors import OWN, BadInput, enter, lookup
 from bms_keras.fields import Field
 from bms_keras.layers import require_channels_last
 from bms_keras.networks import dcgan, mlp, standard_cnn
+from bms_keras.networks.mlp import lipschitz_critic, perceptron
+
+__all__ = [
+    "COMMON",
+    "FAMILIES",
+    "build",
+    "defaults",
+    "fields_of",
+    "lipschitz_critic",
+    "perceptron",
+    "register",
+]
 
 FAMILIES = {"mlp": mlp, "dcgan": dcgan, "standard_cnn": standard_cnn}
 COMMON = {
@@ -71,7 +83,8 @@ def build(config, shape, names, normalization="spectral", outputs=1):
         config: `config.networks`: the family and its fields; what is missing is at its default.
         shape: Shape of one data point.
         names: Which networks: "recognition", "generator", "image_critic", "latent_critic",
-            "joint_critic" (of data and latents), "autoencoder" (of data).
+            "joint_critic" (of data and latents), "autoencoder" (of data), or what a method of
+            your own calls its own, which a family of your own builds.
         normalization: Of the image critic: "spectral", "batch" or "none".
         outputs: Numbers that the image critic puts out for a data point.
 
@@ -79,7 +92,7 @@ def build(config, shape, names, normalization="spectral", outputs=1):
         Dictionary of `keras.Model`s by name.
 
     Raises:
-        BadInput: If the family is unknown or does not fit the data.
+        BadInput: If the family is unknown, does not fit the data, or lacks one of the networks.
         ValueError: If Keras is set to another order of an image's axes.
     """
     if len(shape) == 3:
@@ -87,4 +100,13 @@ def build(config, shape, names, normalization="spectral", outputs=1):
     own = fields_of(config.family)
     values = {key: getattr(config, key, field.default) for key, field in own.items()}
     family = FAMILIES[config.family]
-    return family.build(types.SimpleNamespace(**values), shape, names, normalization, outputs)
+    try:
+        built = family.build(types.SimpleNamespace(**values), shape, names, normalization, outputs)
+        return {name: built[name] for name in names}
+    except KeyError as error:
+        if error.args[0] not in names:
+            raise
+        raise BadInput(
+            f"networks.family {config.family!r} has no network {error.args[0]!r}, which the method "
+            "needs: take another family, or one of your own"
+        ) from error

@@ -1,5 +1,6 @@
 """What `train.py` and `eval.py` share: bad input ends in one line, without a traceback."""
 
+import ast
 import functools
 import itertools
 import os
@@ -113,12 +114,29 @@ def define_options():
     options = {}
     for name, field in metrics.options().items():
         try:
-            kind = define.get(type(field.default), flags.DEFINE_list)
+            kind = define.get(type(field.default), functools.partial(flags.DEFINE, _Several(field)))
             options[name] = kind(name, None, f"{field.meaning}.")
         except flags.DuplicateFlagError:
             _fail(2, f"the option {name!r} of a metric has the name of another flag")
         flags.register_validator(name, functools.partial(_validate, field))
     return options
+
+
+class _Several(flags.ListParser):
+    """Reads the values of a field with commas between them, as numbers where it wants numbers."""
+
+    def __init__(self, field):
+        super().__init__()
+        self.field = field
+
+    def parse(self, argument):
+        texts = tuple(super().parse(argument))
+        if not self.field.rule(texts):
+            return texts
+        try:
+            return tuple(ast.literal_eval(text) for text in texts)
+        except (SyntaxError, ValueError):  # for the rule to refuse
+            return texts
 
 
 def _validate(field, value):

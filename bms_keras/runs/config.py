@@ -20,6 +20,7 @@ from bms_keras.runs.schema import (
     of_family,
     of_method,
     of_metrics,
+    of_source,
 )
 
 
@@ -156,6 +157,7 @@ def _values_and_table(config):
     import_parts(values)  # before anything is looked up
     method, family = values.get("method"), values.get("networks.family")
     table = FIELDS | of_metrics() | of_method(method) | of_family(family)
+    table |= of_source(values.get("data.source"))
     for name in values:
         if name not in table and name.startswith(PLAYERS):
             raise BadInput(

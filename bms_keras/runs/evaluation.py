@@ -1,7 +1,7 @@
 """Measures the run in a workdir, and draws it, alone or beside others."""
 
 from bms_keras import data, metrics
-from bms_keras.errors import BadInput
+from bms_keras.errors import BadInput, reason, warn
 from bms_keras.export import onnx_files, webpage
 from bms_keras.monitoring import drawings, image_grids, tensorboard
 from bms_keras.runs import checkpoint, experiment
@@ -66,14 +66,29 @@ def evaluate(
     tensorboard.evaluated(folder.tensorboard, numbers, step)
     record |= numbers
     if names or not exports:  # an export alone needs no data
-        drawn, shares = drawings.of_comparison(models, built.data, names)
-        image_grids.save(drawn, folder)
-        record |= shares
+        record |= _draw(models, built, names, folder)
     folder.log(record)
     if export_dir:
         notes = {"metrics": record, "config": as_read(config), "data_scale": built.data.scale}
         print(f"exported to {built.model.export_saved_model(export_dir, **notes)}")
     return record
+
+
+def _draw(models, built, names, folder):
+    """Draws the run, alone and beside others, and returns the numbers that the pictures show.
+
+    What cannot be drawn is said, so that no measured number is lost with it.
+    """
+    shown = {}
+    try:
+        drawn = drawings.at_the_end(built.model, built.data)
+        compared, shown = drawings.of_comparison(models, built.data, names)
+        image_grids.save(drawn | compared, folder)
+    except BadInput:  # the data, which are only opened now, are not there, or are others
+        raise
+    except Exception as error:  # a drawing may be the user's own
+        warn(f"no pictures of the model: {reason(error)}")
+    return shown
 
 
 def load(folder, which="newest"):

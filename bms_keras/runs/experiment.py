@@ -46,12 +46,30 @@ def build(config, source=None):
         source = data.load(config.data, config.batch_size, config.seed)
     if (source.kind, source.shape) != declared:
         _check(config, source.kind, source.shape)
+    model = _game(config, source.shape)
+    turns = collections.Counter(player.name for player in model.players())
+    if turns.keys() != {*method.players}:  # else what a config sets of a player is dropped
+        raise BadInput(
+            f"the method {config.method!r} must name its players by turns=({', '.join(turns)}). "
+            f"Received: {', '.join(method.players)}"
+        )
+    model.compile(
+        {player: _optimizer(config, player, count) for player, count in turns.items()},
+        jit_compile=JIT_COMPILE[config.jit_compile],
+        steps_per_execution=config.steps_per_execution,
+    )
+    return Experiment(model, source)
+
+
+def _game(config, shape):
+    """The game that a config describes, with networks for data of a shape."""
+    method = methods.get(config.method)
     keras.utils.set_random_seed(config.seed)  # the initial weights
     wanted = (method.networks, method.normalization, method.outputs)
     with _dtype_policy(PRECISIONS[config.precision]):
-        nets = networks.build(config.networks, source.shape, *wanted)
+        nets = networks.build(config.networks, shape, *wanted)
     try:
-        model = method.build(
+        return method.build(
             nets,
             samples=config.samples,
             gradient=config.gradient,
@@ -62,13 +80,6 @@ def build(config, source=None):
         )
     except ValueError as error:
         raise BadInput(f"config.objective does not fit: {error}") from error
-    turns = collections.Counter(player.name for player in model.players())
-    model.compile(
-        {player: _optimizer(config, player, count) for player, count in turns.items()},
-        jit_compile=JIT_COMPILE[config.jit_compile],
-        steps_per_execution=config.steps_per_execution,
-    )
-    return Experiment(model, source)
 
 
 def _check(config, kind, shape):

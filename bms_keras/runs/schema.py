@@ -2,13 +2,15 @@
 
 Beside those here, a network family declares the fields of `config.networks` (`FIELDS` in its
 module), a method those of `config.objective` (`RULES` of its class, values in the registry) and,
-for each of its players, `PLAYER`, a metric those of `config.protocol`.
+for each of its players, `PLAYER`, a metric those of `config.protocol`, a source of one's own those
+of `config.data`.
 """
 
 import dataclasses
 
-from bms_keras import fields, methods, metrics, networks
+from bms_keras import data, fields, methods, metrics, networks
 from bms_keras.distribution import strategies
+from bms_keras.errors import BadInput
 from bms_keras.fields import Field
 
 JIT_COMPILE = {"auto": "auto", "on": True, "off": False}
@@ -150,6 +152,18 @@ def of_method(name):
     own = {f"objective.{key}": field for key, field in method.fields().items()}
     own |= {f"{PLAYERS}{player}.{key}": PLAYER[key] for player in method.players for key in PLAYER}
     return own | {"samples": dataclasses.replace(FIELDS["samples"], default=method.samples or 1)}
+
+
+def of_source(name):
+    """The fields that a source of data has of its own.
+
+    Raises:
+        BadInput: If one of them is a field of all sources.
+    """
+    own = {f"data.{key}": field for key, field in data.fields_of(name).items()}
+    if taken := FIELDS.keys() & own:
+        raise BadInput(f"the source {name!r} may not have a field config.{min(taken)}: all have it")
+    return own
 
 
 def of_family(name):

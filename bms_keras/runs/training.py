@@ -57,6 +57,7 @@ def train(config, workdir):
     strategy = strategies.scope(config, methods.get(config.method).coupled)
     with strategy:
         built = experiment.build(strategies.within_limits(config))  # a signal ends it at once
+        drawings.of(built.data)  # refuses a drawing that there is none of, before anything is done
         with distribution.single_device(built.model):
             numbers = metrics.prepare(config, built.model, built.data)
         same_data = functools.partial(_check_data, built.data, config, workdir)

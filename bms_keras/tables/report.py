@@ -100,7 +100,7 @@ def markdown(rows):
 
 
 def draw(runs, names, folder, prefix):
-    """Draws runs on the same data side by side (the paper's tables 2, 3 and 5).
+    """Draws runs on the same data side by side: all that their drawing's `of_comparison` draws.
 
     Args:
         runs: Dictionary from a column's title to a workdir.
@@ -119,9 +119,9 @@ def draw(runs, names, folder, prefix):
     models = dict(sorted(models.items(), key=lambda item: not item[1].has_posterior))
     drawn, _ = drawings.of_comparison(models, data, names)
     paths = []
-    for name in {"table2", "table3", "comparison", "closest"} & set(drawn):
+    for name, picture in drawn.items():
         path = pathlib.Path(folder) / f"{prefix}_{name}.png"
-        image_grids.write(path, drawn[name])
+        image_grids.write(path, picture)
         paths.append(path)
     return sorted(paths)
 
