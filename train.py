@@ -10,7 +10,7 @@ Several processes, on JAX: the same command for each, with `--config.strategy=da
 import os
 import sys
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's greetings hide the progress bar
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # heeded by TensorFlow before 2.21
 
 try:
     from bms_keras import distribution
