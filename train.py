@@ -28,12 +28,13 @@ COORDINATOR = flags.DEFINE_string(
 )
 PROCESSES = flags.DEFINE_integer("num_processes", None, "How many processes train together.", 1)
 PROCESS = flags.DEFINE_integer("process_id", None, "The number of this one, from 0.", 0)
+VERBOSE = flags.DEFINE_boolean("verbose", False, "All that is logged, after each epoch's line.")
 flags.mark_flags_as_required(["config", "workdir"])
 
 
 def main():
     with distribution.initialize(COORDINATOR.value, PROCESSES.value, PROCESS.value):
-        training.train(CONFIG.value, WORKDIR.value)
+        training.train(CONFIG.value, WORKDIR.value, VERBOSE.value)
 
 
 if __name__ == "__main__":

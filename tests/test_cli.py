@@ -39,15 +39,32 @@ def error_line(result):
 
 
 @pytest.fixture(scope="module")
-def workdir(tmp_path_factory, command_line):
-    """A short run of Grid, stopped at step 40 and gone on with to step 50."""
-    workdir = tmp_path_factory.mktemp("runs") / "grid"
+def outputs(tmp_path_factory, command_line):
+    """What a short run of Grid says, which stops at step 40 and goes on to step 50."""
+    workdir, outputs = tmp_path_factory.mktemp("runs") / "grid", []
     for run, steps in ((python, 40), (command_line, 50)):
         flags = ["--config=configs/grid.py", f"--workdir={workdir}", f"--config.steps={steps}"]
         result = run("train.py", *flags, *QUICK)
         assert result.returncode == 0, result.stderr
+        outputs.append(result)
     assert "step 40 of 50" in result.stdout
-    return workdir
+    return workdir, outputs
+
+
+@pytest.fixture(scope="module")
+def workdir(outputs):
+    return outputs[0]
+
+
+def test_a_run_says_how_it_goes_in_short_lines_and_where_all_is(outputs):
+    workdir, (whole, _) = outputs
+    assert whole.stderr == ""  # no greeting of TensorFlow's, no warning
+    lines = whole.stdout.splitlines()
+    assert all(line.isprintable() and len(line) <= 100 + len(str(workdir)) for line in lines)
+    assert [line[:13] for line in lines if "ms/step" in line] == ["step 20 of 40", "step 40 of 40"]
+    assert f"{workdir / 'samples'}" in lines[-4]
+    assert f"tensorboard --logdir={workdir / 'tensorboard'}" in lines[-2]
+    assert lines[-1].endswith(f"python eval.py --workdir={workdir}")
 
 
 def test_the_workdir_is_complete(workdir):

@@ -208,4 +208,5 @@ METRIC = Metric(
     },
     kind="images",
     points=2,
+    titles={"ivom": "IvOM"},
 )

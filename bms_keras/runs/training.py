@@ -2,6 +2,7 @@
 
 import functools
 import math
+import shlex
 import sys
 
 import keras
@@ -11,7 +12,7 @@ from bms_keras import distribution, methods, metrics
 from bms_keras.data import contents
 from bms_keras.distribution import strategies
 from bms_keras.errors import BadInput, NotFinite, one_line, optional
-from bms_keras.monitoring import drawings, events, image_grids, tensorboard
+from bms_keras.monitoring import drawings, events, image_grids, progress, tensorboard
 from bms_keras.monitoring.callbacks import (
     Projector,
     SampleGrid,
@@ -32,7 +33,7 @@ from bms_keras.runs.config import complete, hyperparameters
 from bms_keras.runs.workdir import Workdir
 
 
-def train(config, workdir):
+def train(config, workdir, verbose=False):
     """Trains to `config.steps`.
 
     SIGTERM and SIGINT end it after the step under way, with a checkpoint; while data are opened, at
@@ -42,6 +43,7 @@ def train(config, workdir):
     Args:
         config: A `ConfigDict`; see `bms_keras.runs.config.default_config`.
         workdir: Path of the run's folder. If it holds a run of the same config, that run goes on.
+        verbose: Whether all logs of each epoch are printed, and not those alone that are measured.
 
     Returns:
         The trained `Experiment`; `None` if the run was asked to stop before its end.
@@ -62,28 +64,31 @@ def train(config, workdir):
         same_data = functools.partial(_check_data, built.data, config, workdir)
         claim = strategies.on_first_process(workdir.claimed(config, same_data))
         with signals.deferred() as asked, claim:
-            run = _Run(built, config, workdir, strategies.GlobalEvent(asked), numbers)
+            run = _Run(built, config, workdir, strategies.GlobalEvent(asked), numbers, verbose)
             try:
                 run.to_the_end()
             except signals.Interrupted:
                 run.save()
                 run.say(f"stopped at step {run.step} of {config.steps}; the same command goes on")
+                run.say_where()
                 return None
             finally:
                 events.close(workdir.tensorboard)
             run.draw()
+            run.say_where()
     return built
 
 
 class _Run:
     """A run: an experiment, its place in a workdir, and how far it has come."""
 
-    def __init__(self, built, config, workdir, asked, numbers):
+    def __init__(self, built, config, workdir, asked, numbers, verbose):
         self.model, self.data = built.model, built.data
         self.config = config
         self.workdir = workdir
         self.asked = asked  # an Event: whether to stop
         self.numbers = numbers  # the names of what an evaluation measures
+        self.verbose = verbose
         self.rollbacks = 0
         self.steps_per_execution = built.model.steps_per_execution
 
@@ -143,7 +148,7 @@ class _Run:
                 epochs=first // epoch + epochs,
                 callbacks=self.callbacks(underway),
                 shuffle=False,
-                verbose=(1 if sys.stdout.isatty() else 2) if distribution.is_first() else 0,
+                verbose=0,
             )
             underway = None
 
@@ -151,6 +156,7 @@ class _Run:
         """What acts at the end of an epoch: first a checkpoint is written, then it is measured."""
         every, last = self.config.checkpoint_every, self.config.steps
         acting = [Checkpoint(self.save, every, last), *self.showing()]
+        acting += [self.progress()] if distribution.is_first() else []
         guard, stop = Guard(self.asked, underway), StopWhenAsked(self.asked)
         return [guard, *distribution.run_locally(acting), stop]
 
@@ -178,12 +184,27 @@ class _Run:
             Evaluated(self.workdir.write_evaluation, self.numbers, self.evaluating),
         ]
 
+    def progress(self):
+        config = self.config
+        measured = [metrics.get(name) for name in config.eval_metrics]
+        titles = [metric.shown(self.data, config.protocol) for metric in measured]
+        titles = {f"eval/{key}": title for each in titles for key, title in each.items()}
+        return progress.Progress(config.steps, titles, self.verbose)
+
     def measure(self, name):
         return metrics.measure([name], self.model, self.data, self.config.protocol)
 
     def say(self, line):
         if distribution.is_first():
             print(one_line(line), flush=True)
+
+    def say_where(self):
+        """Says where what the run has made is, and what measures it."""
+        folder = self.workdir
+        self.say(f"pictures      {folder.samples}")
+        self.say(f"checkpoints   {folder.checkpoints}")
+        self.say(f"TensorBoard   tensorboard --logdir={shlex.quote(str(folder.tensorboard))}")
+        self.say(f"measure it    python eval.py --workdir={shlex.quote(str(folder.path))}")
 
     def save(self):
         if distribution.is_first():
