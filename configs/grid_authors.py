@@ -8,8 +8,8 @@ the comments: every method draws fresh points and z ~ N(0, I), and its players t
 gdpp_gan and veegan what results/README.md says; the paper's figures are in `tables/registry.py`.
 """
 
+from bms_keras.configs import grid
 from bms_keras.errors import lookup
-from configs import grid
 
 
 def _rates(of_all, beta_1, beta_2):

@@ -3,9 +3,11 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
+import helpers
 import keras
 import numpy as np
 import pytest
@@ -121,6 +123,36 @@ def test_another_config_is_refused_and_changes_nothing(workdir, command_line):
     line = error_line(command_line("train.py", *flags, "--config.samples=5"))
     assert "samples: 10 there, 5 now" in line
     assert before == {path: path.stat().st_mtime_ns for path in workdir.rglob("*")}
+
+
+@pytest.mark.neutral
+def test_a_workdir_alone_goes_on_with_its_own_config(outputs, command_line, tmp_path):
+    run = shutil.copytree(outputs[0], tmp_path / "grid")
+    result = command_line("train.py", f"--workdir={run}", "--config.steps=51")
+    assert result.returncode == 0, result.stderr
+    assert "step 50 of 51" in result.stdout
+    before, after = (json.loads((each / "config.json").read_text()) for each in (outputs[0], run))
+    assert after == before | {"steps": 51}
+    line = error_line(command_line("train.py", f"--workdir={run}", "--config.samples=5"))
+    assert "samples: 10 there, 5 now" in line
+
+
+@pytest.mark.neutral
+def test_a_config_is_taken_by_name_anywhere_and_shown(tmp_path):
+    with helpers.ForkServer(tmp_path) as command_line:
+        asked = ["--config=grid:wae", "--config.eval_metrics=modes,latent", "--print_config"]
+        shown = command_line(ROOT / "train.py", *asked)
+        listed = command_line(ROOT / "train.py", "--list")
+    assert shown.returncode == listed.returncode == 0, shown.stderr + listed.stderr
+    assert {"method = 'wae'", "eval_metrics = ('modes', 'latent')"} <= {*shown.stdout.splitlines()}
+    assert "  bms_vae_gan" in listed.stdout
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.neutral
+def test_the_help_of_the_tables_lists_its_flags(command_line):
+    said = command_line("-m", "bms_keras.tables", "--help").stdout
+    assert {"--table:", "--rows:", "--jobs:", "--workdir:"} <= {*said.split()}
 
 
 @pytest.mark.neutral

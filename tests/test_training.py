@@ -11,10 +11,11 @@ from keras import ops
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboardX import record_writer
 
-from bms_keras import BMSVAEGAN, metrics, objectives
+from bms_keras import BMSVAEGAN, data, metrics, objectives
 from bms_keras.errors import BadInput, NotFinite
 from bms_keras.metrics import weights
 from bms_keras.runs import checkpoint, signals, training
+from bms_keras.runs.config import complete
 from bms_keras.runs.training import _segments
 from bms_keras.runs.workdir import Workdir
 
@@ -256,6 +257,13 @@ def test_a_full_disk_for_all_but_checkpoints_costs_what_is_shown_alone(
     assert logs.startswith(f"TensorBoard misses what follows: {workdir.tensorboard}: No space left")
     assert projector.startswith("Projector is missing at step 20: ")
     assert "there are no pictures of the model" in pictures
+
+
+def test_another_config_is_refused_before_data_are_opened(tmp_path, monkeypatch):
+    Workdir(tmp_path).config_file.write_text(complete(short()).to_json())
+    monkeypatch.setattr(data, "load", lambda *_: pytest.fail("data were opened"))
+    with pytest.raises(BadInput, match=r"samples: .* there, 3 now"):
+        training.train(short(samples=3), tmp_path)
 
 
 # Numbers that are not finite.

@@ -56,6 +56,7 @@ def train(config, workdir, verbose=False):
     """
     config = complete(config)
     workdir = Workdir(workdir)
+    workdir.check_config(config)  # before data are opened, which may take long
     strategy = strategies.scope(config, methods.get(config.method).coupled)
     with strategy:
         built = experiment.build(strategies.within_limits(config))  # a signal ends it at once
