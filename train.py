@@ -11,8 +11,10 @@ Several processes, on JAX: the same command for each, with `--config.strategy=da
 """
 
 import os
+import signal
 import sys
 
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends the imports; see `cli.run`
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # heeded by TensorFlow before 2.21
 
 try:

@@ -4,6 +4,7 @@ import functools
 import itertools
 import os
 import re
+import signal
 import sys
 
 from absl import app, flags
@@ -39,6 +40,7 @@ def run(main):
         return rest
 
     def guarded(_):
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # until here it ended all at once
         try:
             main()
         except (BadInput, OSError) as error:  # OSError: a missing config, a full disk
