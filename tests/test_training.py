@@ -149,6 +149,25 @@ def test_a_checkpoint_is_written_before_it_is_measured(tmp_path, probe):
     assert evaluated(tmp_path) == ([(55, 55.0)], {"step": 55, "probe": 55.0}, (55, 55.0))
 
 
+def test_the_last_step_is_measured_whatever_the_cadence(tmp_path, probe):
+    probe(lambda: 1.0, lambda: 2.0)
+    training.train(short(steps=30, **MEASURED), tmp_path)
+    assert evaluated(tmp_path)[:2] == ([(20, 1.0), (30, 2.0)], {"step": 30, "probe": 2.0})
+
+
+def test_a_run_is_drawn_early_and_when_it_is_stopped(tmp_path, monkeypatch, signal_at):
+    picture = lambda model, data: {"a": np.zeros((4, 4), "uint8")}  # noqa: E731
+    monkeypatch.setattr(training.drawings, "while_training", picture)
+    monkeypatch.setattr(training, "EARLY", (10,))
+    signal_at(20)
+    assert training.train(short(checkpoint_every=40), tmp_path) is None
+    names = sorted(path.name for path in Workdir(tmp_path).samples.iterdir())
+    assert names == ["a.png", "a_000000010.png"]
+    assert training.train(short(checkpoint_every=40), tmp_path)
+    names = sorted(path.name for path in Workdir(tmp_path).samples.iterdir())
+    assert names == ["a.png", "a_000000010.png", "a_000000040.png"]
+
+
 def test_an_evaluation_that_fails_is_missing_and_training_goes_on(tmp_path, probe, capsys):
     training.train(short(), tmp_path / "whole")
     probe(fails(OSError(101, "Network is unreachable")), lambda: 3.0)

@@ -208,5 +208,6 @@ METRIC = Metric(
     },
     kind="images",
     points=2,
+    constants=("ivom_images", "ivom_starts", "ivom_steps"),
     titles={"ivom": "IvOM"},
 )

@@ -20,6 +20,8 @@ class Metric:
         posterior: Whether it needs a recognition network.
         points: How many held-out points it needs.
         fetch: Takes a data set and the options; fetches and checks what else it needs.
+        constants: The names of those of its numbers that say how it was measured, not what was
+            found: they stand in the record and are not charted.
         titles: What a line of training shows of it: titles by what the numbers' names begin with
             (the first that does); if it is empty, all numbers by their names.
     """
@@ -31,6 +33,7 @@ class Metric:
     posterior: bool = False
     points: int = 1
     fetch: Callable = lambda data, options: None
+    constants: tuple[str, ...] = ()
     titles: dict = dataclasses.field(default_factory=dict)
 
     def shown(self, data, options):

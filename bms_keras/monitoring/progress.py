@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import shlex
 import shutil
 import sys
 from time import perf_counter
@@ -94,6 +95,22 @@ class Progress(keras.callbacks.Callback):
         with contextlib.suppress(OSError):  # who reads it may be gone: training goes on
             self.stream.write(text)
             self.stream.flush()
+
+
+def closing(workdir):
+    """Lines that say where what a run has made is, and what measures it.
+
+    Args:
+        workdir: Its `bms_keras.runs.workdir.Workdir`.
+    """
+    # With a name of its own: TensorBoard would call the run by the folder of its files.
+    named = f"{workdir.path.resolve().name}:{workdir.tensorboard}"
+    return [
+        f"pictures      {workdir.samples}",
+        f"checkpoints   {workdir.checkpoints}",
+        f"TensorBoard   tensorboard --logdir_spec={shlex.quote(named)}",
+        f"measure it    python eval.py --workdir={shlex.quote(str(workdir.path))}",
+    ]
 
 
 def duration(seconds):

@@ -2,7 +2,6 @@
 
 import functools
 import math
-import shlex
 import sys
 
 import keras
@@ -31,6 +30,8 @@ from bms_keras.runs.callbacks import (
 )
 from bms_keras.runs.config import complete, hyperparameters
 from bms_keras.runs.workdir import Workdir
+
+EARLY = (100, 300, 1000)  # steps at which a run is drawn before it is measured
 
 
 def train(config, workdir, verbose=False):
@@ -71,12 +72,13 @@ def train(config, workdir, verbose=False):
             except signals.Interrupted:
                 run.save()
                 run.say(f"stopped at step {run.step} of {config.steps}; the same command goes on")
-                run.say_where()
+                run.draw(drawings.while_training)
+                run.say(*progress.closing(workdir))
                 return None
             finally:
                 events.close(workdir.tensorboard)
-            run.draw()
-            run.say_where()
+            run.draw(drawings.at_the_end)
+            run.say(*progress.closing(workdir))
     return built
 
 
@@ -126,8 +128,9 @@ class _Run:
 
         What acts after `Checkpoint` finds the logs that it found then: they are part of the state.
         """
-        every = self.evaluating
-        if every and self.step % every == 0 and self.workdir.evaluated_step() < self.step:
+        every, last = self.evaluating, self.config.steps
+        due = every and self.step and (self.step % every == 0 or self.step == last)
+        if due and self.workdir.evaluated_step() < self.step:
             self.say(f"the evaluation at step {self.step} is made up for")
             acting = keras.callbacks.CallbackList(
                 distribution.run_locally(self.showing()), model=self.model
@@ -167,8 +170,9 @@ class _Run:
         Every process measures, so that none has to wait for long, and the first one writes.
         """
         config, folder, every = self.config, self.workdir.tensorboard, self.config.eval_every
+        last = config.steps if self.evaluating else None  # it is measured in any case
         measuring = [
-            Evaluate(functools.partial(self.measure, name), every, f"the metric {name!r}")
+            Evaluate(functools.partial(self.measure, name), every, f"the metric {name!r}", last)
             for name in config.eval_metrics
         ]
         if not distribution.is_first():
@@ -179,10 +183,10 @@ class _Run:
             Scalars(folder),
             TrainingStats(folder),
             Best(self.workdir.checkpoints, config.best_by, config),
-            SampleGrid(self.data, folder, now_and_then),
+            SampleGrid(self.data, folder, now_and_then, config.steps, EARLY, self.keep_pictures),
             Selection(self.data, folder, now_and_then),
             Projector(self.data, folder, now_and_then),
-            Evaluated(self.workdir.write_evaluation, self.numbers, self.evaluating),
+            Evaluated(self.workdir.write_evaluation, self.numbers, self.evaluating, last),
         ]
 
     def progress(self):
@@ -193,19 +197,12 @@ class _Run:
         return progress.Progress(config.steps, titles, self.verbose)
 
     def measure(self, name):
-        return metrics.measure([name], self.model, self.data, self.config.protocol)
+        found = metrics.measure([name], self.model, self.data, self.config.protocol)
+        return metrics.findings(found)
 
-    def say(self, line):
+    def say(self, *lines):
         if distribution.is_first():
-            print(one_line(line), flush=True)
-
-    def say_where(self):
-        """Says where what the run has made is, and what measures it."""
-        folder = self.workdir
-        self.say(f"pictures      {folder.samples}")
-        self.say(f"checkpoints   {folder.checkpoints}")
-        self.say(f"TensorBoard   tensorboard --logdir={shlex.quote(str(folder.tensorboard))}")
-        self.say(f"measure it    python eval.py --workdir={shlex.quote(str(folder.path))}")
+            print(*map(one_line, lines), sep="\n", flush=True)
 
     def save(self):
         if distribution.is_first():
@@ -218,11 +215,15 @@ class _Run:
                 data=self.data.contents,
             )
 
-    def draw(self):
-        """Pictures of the trained model."""
+    def keep_pictures(self, step, drawn):
+        """Writes pictures of a step as PNGs, NAME_STEP.png."""
+        image_grids.save({f"{name}_{step:09d}": each for name, each in drawn.items()}, self.workdir)
+
+    def draw(self, drawing):
+        """Writes the pictures of the model as it is that a function of `drawings` makes."""
         if distribution.is_first():
-            with distribution.single_device(self.model), optional("pictures of the trained model"):
-                image_grids.save(drawings.at_the_end(self.model, self.data), self.workdir)
+            with distribution.single_device(self.model), optional("pictures of the model"):
+                image_grids.save(drawing(self.model, self.data), self.workdir)
 
     def newest(self):
         """The step of the newest checkpoint; 0 if there is none."""
