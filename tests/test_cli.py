@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 
-import helpers
 import keras
 import numpy as np
 import pytest
@@ -138,15 +137,14 @@ def test_a_workdir_alone_goes_on_with_its_own_config(outputs, command_line, tmp_
 
 
 @pytest.mark.neutral
-def test_a_config_is_taken_by_name_anywhere_and_shown(tmp_path):
-    with helpers.ForkServer(tmp_path) as command_line:
-        asked = ["--config=grid:wae", "--config.eval_metrics=modes,latent", "--print_config"]
-        shown = command_line(ROOT / "train.py", *asked)
-        listed = command_line(ROOT / "train.py", "--list")
-    assert shown.returncode == listed.returncode == 0, shown.stderr + listed.stderr
+def test_a_config_is_taken_by_name_and_shown(command_line):
+    asked = ["--config=grid:wae", "--config.eval_metrics=modes,latent", "--print_config"]
+    shown = command_line("train.py", *asked)
+    assert shown.returncode == 0, shown.stderr
     assert {"method = 'wae'", "eval_metrics = ('modes', 'latent')"} <= {*shown.stdout.splitlines()}
-    assert "  bms_vae_gan" in listed.stdout
-    assert not list(tmp_path.iterdir())
+    explained = command_line("train.py", "--config", "grid", "--help-config")
+    assert "    T, samples a data point; an integer of at least 1" in explained.stdout.splitlines()
+    assert "  bms_vae_gan" in command_line("train.py", "--list").stdout
 
 
 @pytest.mark.neutral
