@@ -28,8 +28,9 @@ class Progress(keras.callbacks.Callback):
 
     Example:
 
-    >>> model.fit(dataset, epochs=10, verbose=0, callbacks=[Progress(10_000, {"loss": "loss"})])
-    step  1,000 of 10,000     4.2 ms/step   38 s left           loss 0.314
+    >>> shown = Progress(10_000, {"loss": "loss"})
+    >>> history = model.fit(dataset, epochs=10, verbose=0, callbacks=[shown])
+    step      1 of 10,000   ... ms/step                      loss ...
     ...
     """
 
