@@ -12,15 +12,18 @@ needs no data, and draws no pictures.
 import json
 import os
 import re
+import signal
 import sys
 
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends the imports; see `cli.run`
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 try:
+    from absl import flags
+
     from bms_keras.runs import cli, evaluation
 except ImportError as error:
     sys.exit(f"eval.py: {error}")
-from absl import flags
 
 cli.prepare()
 WORKDIR = flags.DEFINE_string("workdir", None, "The folder of the run.")

@@ -1,7 +1,15 @@
 """Hybrid VAE-GANs in Keras 3: "Best-of-Many-Samples" Distribution Matching."""
 
+import signal
+import sys
+
+from bms_keras.errors import without_greetings
+
+if sys.argv[:1] == ["-m"]:  # `python -m bms_keras.…`: Ctrl-C ends the imports; see `runs.cli.run`
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 try:
-    import keras  # noqa: F401  (its import loads the backend, which may be missing)
+    with without_greetings():
+        import keras  # noqa: F401  (its import loads the backend, which may be missing)
 except (ImportError, ValueError) as error:
     raise ImportError(
         "Keras could not load its backend: install it, or set KERAS_BACKEND to 'tensorflow' or "

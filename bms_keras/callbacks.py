@@ -12,6 +12,7 @@ from bms_keras.monitoring.callbacks import (
     Selection,
     TrainingStats,
 )
+from bms_keras.monitoring.progress import Progress
 from bms_keras.runs.callbacks import (
     Best,
     Checkpoint,
@@ -27,6 +28,7 @@ __all__ = [
     "Evaluate",
     "Evaluated",
     "Guard",
+    "Progress",
     "Projector",
     "SampleGrid",
     "Scalars",

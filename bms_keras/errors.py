@@ -1,11 +1,20 @@
-"""Errors that a user can mend, and how they and warnings are said: in one line."""
+"""Errors that a user can mend, and what is said on standard error: one line, and little more."""
 
 import contextlib
+import os
 import re
 import reprlib
 import sys
+import tempfile
 
 OWN = ". One of your own comes by config.imports"  # what a registry that users add to says, too
+
+# What TensorFlow and JAX log while they start: from TensorFlow 2.21 on, whatever
+# TF_CPP_MIN_LOG_LEVEL says.
+_GREETINGS = re.compile(
+    r"[IWE]\d{4} \d\d:|\d{4}-\d\d-\d\d [\d:.]+: [IWE] "
+    "|WARNING: All log messages before absl::|To enable the following instructions: "
+)
 
 
 class BadInput(ValueError):
@@ -41,6 +50,39 @@ def warn(text):
     """Says a line on standard error, if that can be written."""
     with contextlib.suppress(OSError):
         print(one_line(text), file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def without_greetings():
+    """Keeps from standard error what TensorFlow and JAX log in a `with` block that starts them.
+
+    Other lines come when the block ends, and all of them if it fails. With TF_CPP_MIN_LOG_LEVEL=0
+    nothing is held back.
+    """
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
+        yield
+        return
+    try:
+        before = os.dup(2)  # a library in C++ knows no `sys.stderr`
+    except OSError:  # there is none
+        yield
+        return
+    with tempfile.TemporaryFile() as held, open(before, "wb", buffering=0) as stderr:
+        os.dup2(held.fileno(), 2)
+        shown = bytes
+        try:
+            yield
+            shown = _without_greetings
+        finally:
+            os.dup2(before, 2)
+            held.seek(0)
+            stderr.write(shown(held.read()))
+
+
+def _without_greetings(text):
+    lines = text.decode(errors="surrogateescape").splitlines(keepends=True)
+    kept = "".join(line for line in lines if not _GREETINGS.match(line))
+    return kept.encode(errors="surrogateescape")
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ The paper has an FID (10k real, 10k generated) of 42.7 ± 1.2 for BMS-VAE-GAN at
 45.8 ± 1.4 at T=1 after 200,000 steps, on one GPU.
 """
 
-from configs import celeba64
+from bms_keras.configs import celeba64
 
 
 def get_config(method="bms_vae_gan"):

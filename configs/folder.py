@@ -9,7 +9,7 @@ the metrics. Resolutions: 28, 32, 64, 128, or another 4 to 7 times a power of tw
 `--config.data.channels=1`. There is no score to expect; for 64 x 64 count on the time of CelebA.
 """
 
-from configs import celeba64
+from bms_keras.configs import celeba64
 
 
 def get_config(method="bms_vae_gan"):

@@ -9,8 +9,8 @@ where the authors' networks see it whole), and z ~ N(0, I), and its players take
 gdpp_gan and veegan what results/README.md says; the paper's figures are in `tables/registry.py`.
 """
 
+from bms_keras.configs import grid
 from bms_keras.errors import lookup
-from configs import grid
 
 
 def _rates(of_all, beta_1, beta_2):

@@ -9,7 +9,7 @@ which make modes narrower. Expect a spread ratio of 0.84 ± 0.08 (grid_steep: 0.
 minutes on a core. See results/README.md.
 """
 
-from configs import grid_steep
+from bms_keras.configs import grid_steep
 
 
 def get_config(method="bms_vae_gan"):

@@ -9,7 +9,7 @@ minutes. See results/why.md.
 """
 
 from bms_keras import methods
-from configs import grid
+from bms_keras.configs import grid
 
 
 def get_config(method="bms_vae_gan", posterior_stride=4, **objective):

@@ -6,7 +6,7 @@ The paper has 8 modes and 99.6 ± 0.3 % of high quality for BMS-VAE-GAN, T=10; e
 97.9 ± 0.6 % (five seeds) after 5 minutes on two cores. As Grid but for schedule and averages.
 """
 
-from configs import grid
+from bms_keras.configs import grid
 
 
 def get_config(method="bms_vae_gan"):

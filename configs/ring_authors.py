@@ -5,7 +5,7 @@
 The authors have the same settings for both; MD-GAN's have Grid alone.
 """
 
-from configs import grid_authors
+from bms_keras.configs import grid_authors
 
 
 def get_config(method="veegan"):

@@ -7,7 +7,7 @@ need fewer jumps than 25, so each may be wider, and is then the easier to move t
 The paper has 99.6 ± 0.3 % of high quality; expect 99.58 ± 0.34 (five seeds on JAX).
 """
 
-from configs import grid_steep
+from bms_keras.configs import grid_steep
 
 
 def get_config(method="bms_vae_gan"):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from bms_keras.backends import standard_normal, value_and_gradient
+from bms_keras.backends import predict, standard_normal, value_and_gradient
 
 BACKEND = keras.backend.backend()
 OTHER = {"tensorflow": "jax", "jax": "tensorflow"}[BACKEND]
@@ -111,6 +111,34 @@ def test_a_seed_generator_gives_fresh_noise_that_can_be_replayed():
     first, second = draws()
     assert not np.any(first == second)
     np.testing.assert_array_equal(draws(), [first, second])
+
+
+class Watched(keras.layers.Dense):
+    """A layer that remembers how many rows it was called on; `None` are any."""
+
+    def call(self, x):
+        self.rows = [*getattr(self, "rows", ()), x.shape[0]]
+        return super().call(x)
+
+
+def test_predict():
+    """Of batches of any size and type, with the weights of the moment."""
+    network = keras.Sequential([keras.Input((3,)), Watched(2)])
+    for n, batch_size in ((7, 3), (2, 500), (5, 5), (4, 2), (9, 6)):
+        x = np.random.default_rng(n).integers(0, 9, (n, 3))
+        kernel, bias = np.full((3, 2), n, "float32"), np.ones(2)
+        network.set_weights([kernel, bias])
+        np.testing.assert_allclose(predict(network, x, batch_size), x @ kernel + bias)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow warns of what is compiled often")
+def test_predict_is_compiled_once_whatever_the_batch():
+    network = keras.Sequential([keras.Input((3,)), Watched(2)])
+    (layer,) = network.layers
+    layer.rows = []
+    for n in (7, 2, 5, 4, 9):
+        predict(network, np.zeros((n, 3)), 6)
+    assert layer.rows == [None]
 
 
 def squared_distance(y, x):

@@ -23,7 +23,13 @@ NEW, RUN = "new", "run"  # workdirs: one that does not exist, one of a run on Gr
 
 # By name: the workdir, the script, its flags ("@" is the folder of bad files), the line.
 CASES = {
-    "no config": (NEW, "train.py", [], "config"),
+    "no config": (
+        NEW,
+        "train.py",
+        [],
+        "--config=None: is needed to begin a run: a file, ",
+    ),
+    "no config of that name": (NEW, "train.py", ["--config=gird"], "grid_steep, ring, "),
     "no such config": (NEW, "train.py", ["--config=configs/none.py"], "configs/none.py"),
     "a config that is no Python": (NEW, "train.py", ["--config=@/bad_config.py"], "syntax"),
     "a stray word": (NEW, "train.py", [GRID, "grid"], "unexpected arguments: grid"),
@@ -82,6 +88,10 @@ CASES = {
 }
 FIELDS = {  # FIELD=VALUE of a config on Grid, and the line
     "lamda=1": "no field 'lamda'",
+    "T=30": "no field 'T'. Did you mean --config.samples?",
+    "learning_rate=1e-3": "Did you mean --config.optimizer.learning_rate or ",
+    "networks.width=8": "Did you mean --config.networks.generator?",
+    "data=my_images": "--config.data holds fields: set one of them, as --config.data.source=VALUE",
     "objective.lamda=1": 'instead of "lamda"',
     "data.sorce=grid": "sorce",
     "samples=0": "at least 1. Received: 0",

@@ -55,6 +55,33 @@ def test_each_players_loss_and_terms_are_there_at_each_epoch(written):
         assert [event.step for event in written.Scalars(tag)] == [2, 4, 6, 8]
 
 
+@pytest.mark.parametrize("per_execution", [1, 2])
+def test_samples_are_drawn_early_and_training_does_not_notice(tmp_path, per_execution):
+    """In the middle of an epoch, once a step, and after the call in which the step was done."""
+
+    def trained(*drawing):
+        built = experiment.build(config(batch_size=8, steps_per_execution=per_execution))
+        batches = built.data.batches(0, 8)
+        built.model.fit(
+            batches, steps_per_epoch=4, epochs=2, verbose=0, callbacks=[d(built) for d in drawing]
+        )
+        return built.model.get_weights()
+
+    kept = {}
+
+    def grid(built):
+        folder = tmp_path / "tensorboard"
+        return callbacks.SampleGrid(
+            built.data, folder, every=8, early=(1, 3, 4, 8), save=kept.__setitem__
+        )
+
+    drawn, plain = trained(grid), trained()
+    assert list(kept) == ([1, 3, 4, 8] if per_execution == 1 else [2, 4, 8])
+    assert all(list(pictures) == ["samples"] for pictures in kept.values())
+    assert all(np.array_equal(a, b) for a, b in zip(drawn, plain, strict=True))
+    assert [event.step for event in read(tmp_path).Images("samples")] == [*kept]
+
+
 def test_metrics_are_there_where_they_are_due(written):
     good = [(e.step, e.value) for e in written.Scalars("eval/good")]
     assert good == [(2, 3.0), (4, 4.0), (6, 2.0), (8, 1.0)]

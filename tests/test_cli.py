@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -40,15 +41,32 @@ def error_line(result):
 
 
 @pytest.fixture(scope="module")
-def workdir(tmp_path_factory, command_line):
-    """A short run of Grid, stopped at step 40 and gone on with to step 50."""
-    workdir = tmp_path_factory.mktemp("runs") / "grid"
+def outputs(tmp_path_factory, command_line):
+    """What a short run of Grid says, which stops at step 40 and goes on to step 50."""
+    workdir, outputs = tmp_path_factory.mktemp("runs") / "grid", []
     for run, steps in ((python, 40), (command_line, 50)):
         flags = ["--config=configs/grid.py", f"--workdir={workdir}", f"--config.steps={steps}"]
         result = run("train.py", *flags, *QUICK)
         assert result.returncode == 0, result.stderr
+        outputs.append(result)
     assert "step 40 of 50" in result.stdout
-    return workdir
+    return workdir, outputs
+
+
+@pytest.fixture(scope="module")
+def workdir(outputs):
+    return outputs[0]
+
+
+def test_a_run_says_how_it_goes_in_short_lines_and_where_all_is(outputs):
+    workdir, (whole, _) = outputs
+    assert whole.stderr == ""  # no greeting of TensorFlow's, no warning
+    lines = whole.stdout.splitlines()
+    assert all(line.isprintable() and len(line) <= 100 + len(str(workdir)) for line in lines)
+    assert [line[:13] for line in lines if "ms/step" in line] == ["step 20 of 40", "step 40 of 40"]
+    assert f"{workdir / 'samples'}" in lines[-4]
+    assert f"tensorboard --logdir_spec=grid:{workdir / 'tensorboard'}" in lines[-2]
+    assert lines[-1].endswith(f"python eval.py --workdir={workdir}")
 
 
 def test_the_workdir_is_complete(workdir):
@@ -110,6 +128,35 @@ def test_another_config_is_refused_and_changes_nothing(workdir, command_line):
 
 
 @pytest.mark.neutral
+def test_a_workdir_alone_goes_on_with_its_own_config(outputs, command_line, tmp_path):
+    run = shutil.copytree(outputs[0], tmp_path / "grid")
+    result = command_line("train.py", f"--workdir={run}", "--config.steps=51")
+    assert result.returncode == 0, result.stderr
+    assert "step 50 of 51" in result.stdout
+    before, after = (json.loads((each / "config.json").read_text()) for each in (outputs[0], run))
+    assert after == before | {"steps": 51}
+    line = error_line(command_line("train.py", f"--workdir={run}", "--config.samples=5"))
+    assert "samples: 10 there, 5 now" in line
+
+
+@pytest.mark.neutral
+def test_a_config_is_taken_by_name_and_shown(command_line):
+    asked = ["--config=grid:wae", "--config.eval_metrics=modes,latent", "--print_config"]
+    shown = command_line("train.py", *asked)
+    assert shown.returncode == 0, shown.stderr
+    assert {"method = 'wae'", "eval_metrics = ('modes', 'latent')"} <= {*shown.stdout.splitlines()}
+    explained = command_line("train.py", "--config", "grid", "--help-config")
+    assert "    T, samples a data point; an integer of at least 1" in explained.stdout.splitlines()
+    assert "  bms_vae_gan" in command_line("train.py", "--list").stdout
+
+
+@pytest.mark.neutral
+def test_the_help_of_the_tables_lists_its_flags(command_line):
+    said = command_line("-m", "bms_keras.tables", "--help").stdout
+    assert {"--table:", "--rows:", "--jobs:", "--workdir:"} <= {*said.split()}
+
+
+@pytest.mark.neutral
 def test_an_unknown_backend_gets_one_line():
     line = error_line(python("train.py", "--config=configs/grid.py", KERAS_BACKEND="abacus"))
     assert "'tensorflow' or 'jax'" in line
@@ -128,6 +175,7 @@ def test_runs_on_other_data_are_not_drawn_together(workdir, tmp_path, command_li
 
 # Images.
 
+STEPS = (3, 4, 6)  # at which it is measured: 4 was the last step once
 TINY_IMAGES = [
     "--config=configs/folder.py",
     "--config.data.resolution=8",
@@ -177,12 +225,9 @@ def test_a_folder_is_trained_on_and_drawn(image_workdir):
     names = sorted(path.name for path in (image_workdir / "checkpoints").iterdir())
     assert names == [f"step_{step:09d}.npz" for step in (3, 4, 6)]
     pictures = {path.name: path for path in (image_workdir / "samples").iterdir()}
-    assert set(pictures) == {
-        "samples.png",
-        "reconstructions.png",
-        "neighbours.png",
-        "interpolations.png",
-    }
+    at_the_end = {"samples.png", "reconstructions.png", "neighbours.png", "interpolations.png"}
+    steps = {f"{name}_{step:09d}.png" for name in ("samples", "reconstructions") for step in STEPS}
+    assert set(pictures) == at_the_end | steps
     for path in pictures.values():
         with Image.open(path) as picture:
             assert np.asarray(picture).std() > 0

@@ -89,7 +89,15 @@ def test_a_field_of_tomorrow_is_not_read_today(tmp_path):
 
 @pytest.mark.neutral
 def test_configs_that_come_with_the_program_are_whole():
-    for name in ("grid", "grid_steep", "cifar10", "celeba128", "fashion_mnist", "folder"):
+    for name in (
+        "grid",
+        "grid_steep",
+        "cifar10",
+        "celeba128",
+        "fashion_mnist",
+        "folder",
+        "folder_small",
+    ):
         module = importlib.import_module(f"configs.{name}")
         for method in methods.METHODS:
             config = module.get_config(method)

@@ -221,3 +221,14 @@ def test_runs_are_compared_by_what_their_data_are(place, monkeypatch):
     add(place / "copy", "new.png", 100)
     with pytest.raises(bms_keras.BadInput, match="other is a run on 'copy', not on 'mine'"):
         evaluation.evaluate("run", [], compare=["other"])
+
+
+def test_runs_that_are_alike_are_drawn_under_titles_of_their_own(place, monkeypatch):
+    others = ["a", "b", "again/b"]
+    for other in others:
+        shutil.copytree("run", other)
+    drawing = Mock(return_value=({}, {}))
+    monkeypatch.setattr("bms_keras.monitoring.drawings.of_comparison", drawing)
+    evaluation.evaluate("run", [], compare=others)
+    alike = "sn_gan T=1 seed 0"
+    assert list(drawing.call_args.args[0]) == ["sn_gan", alike, f"{alike} b", f"{alike} again/b"]

@@ -37,7 +37,16 @@ def test_latent_space_marks_what_the_posterior_misses():
     figure, shares = figures.latent_space(built.data, {"untrained": built.model}, points=60)
     assert 0 < shares["untrained"] <= 100
     assert color_count(figure, figures.MISSED) > 0
-    assert figure.axes[0].get_title() == f"untrained\n{shares['untrained']:.1f} % missed"
+    above, below = figure.axes
+    assert above.get_title() == f"untrained\n{shares['untrained']:.1f} % missed"
+    assert all(axes.get_ylabel() for axes in (above, below))
+    (legend,) = figure.legends
+    colours = {
+        t.get_text(): h.get_color()
+        for t, h in zip(legend.texts, legend.legend_handles, strict=True)
+    }
+    assert colours["p(z) that q(z) leaves out"] == figures.MISSED
+    assert len(colours) == 3
 
 
 @pytest.mark.neutral
@@ -49,6 +58,20 @@ def test_curves_are_labelled_and_end_where_they_should():
     assert [line.get_label() for line in axes.lines] == ["fast", "slow"]
     assert axes.lines[0].get_xydata()[-1].tolist() == [9, 1e-4]
     assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_yscale()) == ("steps", "error", "log")
+
+
+@pytest.mark.neutral
+@pytest.mark.parametrize("values", [(1e-4, 1.0), (0.021, 0.045), (0.0301, 0.0307)])
+def test_a_logarithmic_axis_has_ticks_that_can_be_read(values):
+    figure = figures.curves({"error": np.array(values)}, "steps", "error")
+    figures.pixels(figure)
+    axis = figure.axes[0].yaxis
+    low, high = figure.axes[0].get_ylim()
+    shown = {
+        tick.get_text() for tick in axis.get_ticklabels() if low <= float(tick.get_text()) <= high
+    }
+    assert 3 <= len(shown) <= 14
+    assert not axis.get_minorticklabels()
 
 
 @pytest.mark.neutral

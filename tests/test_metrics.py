@@ -37,6 +37,15 @@ def test_a_metric_gives_the_numbers_that_it_names(built, name):
     assert list(measured) == list(metrics.get(name).keys(built.data, PROTOCOL))
 
 
+def test_what_says_how_it_was_measured_is_no_finding(of_images):
+    data = of_images["wae"].data
+    for metric in metrics.METRICS.values():
+        if metric.kind in (None, data.kind):
+            assert set(metric.constants) <= set(metric.keys(data, PROTOCOL))
+    numbers = {"ivom_test": 0.1, "ivom_images": 100, "ivom_steps": 500}
+    assert metrics.findings(numbers) == {"ivom_test": 0.1}
+
+
 def test_the_names_of_numbers_hold_the_protocol(of_images):
     given = {"generated": 7, "lpips": "~/weights_vgg16.npz"}
     named = lambda name, **kw: list(  # noqa: E731

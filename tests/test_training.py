@@ -11,10 +11,11 @@ from keras import ops
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboardX import record_writer
 
-from bms_keras import BMSVAEGAN, metrics, objectives
+from bms_keras import BMSVAEGAN, data, metrics, objectives
 from bms_keras.errors import BadInput, NotFinite
 from bms_keras.metrics import weights
 from bms_keras.runs import checkpoint, signals, training
+from bms_keras.runs.config import complete
 from bms_keras.runs.training import _segments
 from bms_keras.runs.workdir import Workdir
 
@@ -156,6 +157,27 @@ def test_a_checkpoint_is_written_before_it_is_measured(tmp_path, probe):
 
 
 @pytest.mark.neutral
+def test_the_last_step_is_measured_whatever_the_cadence(tmp_path, probe):
+    probe(lambda: 1.0, lambda: 2.0)
+    training.train(short(steps=30, **MEASURED), tmp_path)
+    assert evaluated(tmp_path)[:2] == ([(20, 1.0), (30, 2.0)], {"step": 30, "probe": 2.0})
+
+
+@pytest.mark.neutral
+def test_a_run_is_drawn_early_and_when_it_is_stopped(tmp_path, monkeypatch, signal_at):
+    picture = lambda model, data: {"a": np.zeros((4, 4), "uint8")}  # noqa: E731
+    monkeypatch.setattr(training.drawings, "while_training", picture)
+    monkeypatch.setattr(training, "EARLY", (10,))
+    signal_at(20)
+    assert training.train(short(checkpoint_every=40), tmp_path) is None
+    names = sorted(path.name for path in Workdir(tmp_path).samples.iterdir())
+    assert names == ["a.png", "a_000000010.png"]
+    assert training.train(short(checkpoint_every=40), tmp_path)
+    names = sorted(path.name for path in Workdir(tmp_path).samples.iterdir())
+    assert names == ["a.png", "a_000000010.png", "a_000000040.png"]
+
+
+@pytest.mark.neutral
 def test_an_evaluation_that_fails_is_missing_and_training_goes_on(tmp_path, probe, capsys):
     training.train(short(), tmp_path / "whole")
     probe(fails(OSError(101, "Network is unreachable")), lambda: 3.0)
@@ -270,6 +292,13 @@ def test_a_full_disk_for_all_but_checkpoints_costs_what_is_shown_alone(
     assert logs.startswith(f"TensorBoard misses what follows: {workdir.tensorboard}: No space left")
     assert projector.startswith("Projector is missing at step 20: ")
     assert "there are no pictures of the model" in pictures
+
+
+def test_another_config_is_refused_before_data_are_opened(tmp_path, monkeypatch):
+    Workdir(tmp_path).config_file.write_text(complete(short()).to_json())
+    monkeypatch.setattr(data, "load", lambda *_: pytest.fail("data were opened"))
+    with pytest.raises(BadInput, match=r"samples: .* there, 3 now"):
+        training.train(short(samples=3), tmp_path)
 
 
 # Numbers that are not finite.

@@ -10,6 +10,7 @@ if keras.backend.backend() == "tensorflow":
     from bms_keras.backends.tensorflow import (
         TakesTurns,
         input_gradient,
+        predict,
         result_names,
         standard_normal,
         value_and_gradient,
@@ -18,6 +19,7 @@ elif keras.backend.backend() == "jax":
     from bms_keras.backends.jax import (
         TakesTurns,
         input_gradient,
+        predict,
         result_names,
         standard_normal,
         value_and_gradient,
@@ -31,6 +33,7 @@ else:
 __all__ = [
     "TakesTurns",
     "input_gradient",
+    "predict",
     "result_names",
     "standard_normal",
     "value_and_gradient",

@@ -4,6 +4,7 @@ import copy
 
 import jax
 import keras
+import numpy as np
 
 from bms_keras.backends import philox
 
@@ -70,6 +71,20 @@ def value_and_gradient(network, loss):
         return value, gradient
 
     return function
+
+
+def predict(network, x, batch_size):
+    """What a network makes of an array outside training.
+
+    Args:
+        network: Built Keras model of one input and one output.
+        x: Array `(n, ...)`, n at least 1.
+        batch_size: How many rows to take at a time, which bounds the memory.
+
+    Returns:
+        Array `(n, ...)`.
+    """
+    return network.predict(np.asarray(x, "float32"), batch_size=batch_size, verbose=0)
 
 
 class TakesTurns:

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from jax.experimental import multihost_utils
 
-from bms_keras.errors import BadInput, warn
+from bms_keras.errors import BadInput, warn, without_greetings
 
 STRATEGY = "data_parallel"
 WHOLE_BATCH = True
@@ -61,7 +61,8 @@ def mean_over_replicas(values):
 
 def devices():
     """All devices of all processes."""
-    return jax.devices()
+    with without_greetings():  # this may be what first looks for them
+        return jax.devices()
 
 
 def scope():

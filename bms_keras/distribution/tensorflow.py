@@ -10,7 +10,7 @@ import contextlib
 
 import tensorflow as tf
 
-from bms_keras.errors import BadInput
+from bms_keras.errors import BadInput, without_greetings
 
 STRATEGY = "mirrored"
 WHOLE_BATCH = False  # what a loss is given: a replica's rows of the batch
@@ -57,7 +57,8 @@ def mean_over_replicas(values):
 
 def devices():
     """The devices that the strategy spreads over: all GPUs, or without one the logical CPUs."""
-    found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    with without_greetings():  # this may be what first looks for them
+        found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     return [device.name for device in found]
 
 

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from bms_keras import distribution
-from bms_keras.backends import TakesTurns, standard_normal
+from bms_keras.backends import TakesTurns, predict, standard_normal
 from bms_keras.game.fitting import GRADIENT_NORM, Fits
 from bms_keras.game.saving import Saves
 from bms_keras.layers import SpectralNormalization
@@ -246,7 +246,7 @@ class Game(TakesTurns, Fits, Saves, keras.Model):
         if n == 0:
             return np.zeros((0, *self.data_shape), "float32")
         z = standard_normal((n, self.latent_dim), fresh_seed(seed))
-        return self.inference_network("generator").predict(z, batch_size=batch_size, verbose=0)
+        return predict(self.inference_network("generator"), z, batch_size)
 
     def summary(self, line_length=None, positions=None, print_fn=None, **kwargs):
         """Prints the layers of each network, and which players train it.

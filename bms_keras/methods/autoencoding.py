@@ -3,7 +3,7 @@
 from keras import ops
 
 from bms_keras import objectives
-from bms_keras.backends import standard_normal
+from bms_keras.backends import predict, standard_normal
 from bms_keras.errors import require
 from bms_keras.game import Game, fresh_seed
 from bms_keras.tiling import best_of
@@ -42,9 +42,7 @@ class Autoencoding(Game):
         Returns:
             Mean and log-variance of q(z|x), float32 arrays of shape `(n, latent_dim)`.
         """
-        parameters = self.inference_network("recognition").predict(
-            x, batch_size=batch_size, verbose=0
-        )
+        parameters = predict(self.inference_network("recognition"), x, batch_size)
         mean, log_variance = self._split(parameters)
         return ops.convert_to_numpy(mean), ops.convert_to_numpy(log_variance)
 
@@ -73,7 +71,7 @@ class Autoencoding(Game):
             float32 array `(T, n, *data_shape)`.
         """
         z = self.sample_posterior(x, samples, seed, batch_size).reshape(-1, self.latent_dim)
-        x_i = self.inference_network("generator").predict(z, batch_size=batch_size, verbose=0)
+        x_i = predict(self.inference_network("generator"), z, batch_size)
         return x_i.reshape(samples, *x.shape)
 
     def reconstruct(self, x, samples=None, seed=None, batch_size=500):

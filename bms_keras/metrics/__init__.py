@@ -19,6 +19,7 @@ __all__ = [
     "Metric",
     "Protocol",
     "applicable",
+    "findings",
     "get",
     "measure",
     "options",
@@ -145,6 +146,12 @@ def _number(metric, key, value):
         ) from None
 
 
+def findings(numbers):
+    """The numbers of a dictionary without those that say how they were measured."""
+    constants = {name for metric in METRICS.values() for name in metric.constants}
+    return {name: value for name, value in numbers.items() if name not in constants}
+
+
 def prepare(config, model, data):
     """Checks and fetches what `config.eval_metrics` need, so that nothing is found out too late.
 
@@ -153,7 +160,7 @@ def prepare(config, model, data):
         model, data: A `Game` and its data set.
 
     Returns:
-        List of the names of the numbers that they give.
+        List of the names of the numbers that they find.
 
     Raises:
         BadInput: If a metric does not apply, if what it needs cannot be had, or if
@@ -164,6 +171,7 @@ def prepare(config, model, data):
     for name in names:
         get(name).fetch(data, protocol)
     keys = [key for name in names for key in get(name).keys(data, protocol)]
+    keys = list(findings(dict.fromkeys(keys)))
     _, _, best_by = config.best_by.partition(":")
     if best_by and best_by not in keys:
         raise BadInput(

@@ -275,4 +275,5 @@ METRIC = Metric(
     kind="images",
     points=2,
     fetch=lambda data, options: feature_networks.network(options.inception),
+    titles={"fid": "FID"},
 )

@@ -17,7 +17,7 @@ import numpy as np
 from keras import ops
 
 from bms_keras import fields
-from bms_keras.backends import value_and_gradient
+from bms_keras.backends import predict, value_and_gradient
 from bms_keras.data.images import scaled
 from bms_keras.errors import BadInput
 from bms_keras.fields import Field
@@ -141,7 +141,7 @@ def inference_by_optimization(
     return Closest(
         np.concatenate(errors),
         latents,
-        generator.predict(latents, batch_size=batch_size, verbose=0),
+        predict(generator, latents, batch_size),
         np.concatenate(curves, 1).mean(1, dtype="float64"),
     )
 
@@ -208,4 +208,6 @@ METRIC = Metric(
     },
     kind="images",
     points=2,
+    constants=("ivom_images", "ivom_starts", "ivom_steps"),
+    titles={"ivom": "IvOM"},
 )

@@ -106,4 +106,10 @@ def _measure(model, data, options):
 
 
 # A classifier is trained on one half of the points and scored on the other.
-METRIC = Metric(_measure, lambda data, options: LATENT_MATCH, posterior=True, points=4)
+METRIC = Metric(
+    _measure,
+    lambda data, options: LATENT_MATCH,
+    posterior=True,
+    points=4,
+    titles={"latent_auc": "latent AUC"},
+)

@@ -262,4 +262,5 @@ METRIC = Metric(
     kind="images",
     points=4,
     fetch=lambda data, options: prepare(data, options.generated, options.lpips),
+    titles={"lpips": "LPIPS"},
 )

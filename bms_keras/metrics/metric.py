@@ -20,6 +20,10 @@ class Metric:
         posterior: Whether it needs a recognition network.
         points: How many held-out points it needs.
         fetch: Takes a data set and the options; fetches and checks what else it needs.
+        constants: The names of those of its numbers that say how it was measured, not what was
+            found: they stand in the record and are not charted.
+        titles: What a line of training shows of it: titles by what the numbers' names begin with
+            (the first that does); if it is empty, all numbers by their names.
     """
 
     function: Callable
@@ -29,6 +33,16 @@ class Metric:
     posterior: bool = False
     points: int = 1
     fetch: Callable = lambda data, options: None
+    constants: tuple[str, ...] = ()
+    titles: dict = dataclasses.field(default_factory=dict)
+
+    def shown(self, data, options):
+        """Titles by the names of the numbers that a line of training shows."""
+        keys = self.keys(data, options)
+        if not self.titles:
+            return {key: key for key in keys}
+        first = lambda start: next(key for key in keys if key.startswith(start))  # noqa: E731
+        return {first(start): title for start, title in self.titles.items()}
 
     def obstacle(self, model, data):
         """Why it does not apply, or `None`."""

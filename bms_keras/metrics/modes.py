@@ -90,4 +90,9 @@ def _measure(model, data, options):
     return mode_statistics(samples, data.means, data.std, reference)
 
 
-METRIC = Metric(_measure, lambda data, options: MODE_STATISTICS, kind="mixture")
+METRIC = Metric(
+    _measure,
+    lambda data, options: MODE_STATISTICS,
+    kind="mixture",
+    titles={"modes": "modes", "high_quality_percent": "HQ %"},
+)

@@ -9,6 +9,7 @@ import time
 import numpy as np
 from tensorboardX.summary import histogram_raw, image, scalar
 
+from bms_keras import distribution
 from bms_keras.monitoring import diagnostics, drawings, tensorboard
 from bms_keras.monitoring.periodic import ToTensorBoard
 
@@ -56,8 +57,8 @@ class TrainingStats(ToTensorBoard):
 class _OfData(ToTensorBoard):
     """Shows a model beside its data set, `data`."""
 
-    def __init__(self, data, folder, every=1):
-        super().__init__(folder, every)
+    def __init__(self, data, folder, every=1, last=None):
+        super().__init__(folder, every, last)
         self.data = data
 
 
@@ -68,10 +69,36 @@ class SampleGrid(_OfData):
         data: A data set; see `bms_keras.data`.
         folder: Where the event files go.
         every: Steps between pictures.
+        last: A step of which there are pictures in any case.
+        early: Steps at which there are pictures before that, in the middle of an epoch: after the
+            call of the backend in which they are done.
+        save: Function of a step and a dictionary of pictures by name, which keeps them elsewhere.
     """
 
+    def __init__(self, data, folder, every=1, last=None, early=(), save=None):
+        super().__init__(data, folder, every, last)
+        self.early = sorted(early)
+        self.save = save
+        self.drawn = None  # the last step of which there are pictures
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.began = int(self.model.optimizer.iterations.numpy())
+        self.early = [step for step in self.early if step > self.began]
+
+    def on_train_batch_end(self, batch, logs=None):
+        step = self.began + batch + 1
+        if self.early and self.early[0] <= step:
+            self.early = [later for later in self.early if later > step]
+            with distribution.single_device(self.model):
+                self.attempt(step)
+
     def act(self, step, logs):
+        if step == self.drawn:
+            return
+        self.drawn = step
         drawn = drawings.while_training(self.model, self.data)
+        if self.save:
+            self.save(step, drawn)
         self.write(step, *(image(name, each, dataformats="HWC") for name, each in drawn.items()))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from bms_keras import objectives
+from bms_keras.backends import predict
 from bms_keras.data import Dataset
 from bms_keras.layers import SpectralNormalization
 from bms_keras.monitoring import drawings
@@ -130,8 +131,8 @@ def _log_ratio(model, batch_size=500):
     critic = model.networks.get("image_critic")
     if critic is None or critic.output_shape[-1] != 1:
         return None
-    predict = lambda x: critic.predict(x, batch_size=batch_size, verbose=0)  # noqa: E731
-    return lambda x: ops.convert_to_numpy(objectives.log_ratio(predict(x)))
+    score = lambda x: objectives.log_ratio(predict(critic, x, batch_size))  # noqa: E731
+    return lambda x: ops.convert_to_numpy(score(x))
 
 
 def _shares(index, samples):

@@ -5,6 +5,8 @@ import textwrap
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import AutoLocator, LogLocator, NullLocator
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
@@ -71,6 +73,12 @@ def latent_space(data, models, points=1000, seed=0):
             axes.scatter(*at[missed].T, s=4, color=MISSED, linewidths=0)
             axes.set(xticks=[], yticks=[])
         top.set_title(f"{textwrap.fill(title, PANEL)}\n{shares[title]:.1f} % missed")
+    above, below = grid[:, 0]
+    above.set_ylabel("latents, by t-SNE")
+    below.set_ylabel("what G makes of p(z)")
+    colours = {"q(z)": TRUE, "p(z)": SAMPLE, "p(z) that q(z) leaves out": MISSED}
+    handles = [Line2D([], [], color=c, marker="o", ls="", label=n) for n, c in colours.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
     return figure, shares
 
 
@@ -88,6 +96,7 @@ def curves(lines, x, y):
     axes = figure.subplots()
     for label, values in lines.items():
         axes.semilogy(np.arange(1, len(values) + 1), values, label=label)
+    _readable(axes.yaxis, *axes.get_ylim())
     axes.set(xlabel=x, ylabel=y)
     axes.legend(frameon=False)
     return figure
@@ -122,6 +131,14 @@ def pixels(figure):
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3]
+
+
+def _readable(axis, low, high):
+    """Gives a logarithmic axis ticks with plain numbers, some of them however short it is."""
+    decades = high / low > 10
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if decades else AutoLocator())
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(lambda value, _: f"{value:.3g}")
 
 
 def _row(figure, n):

@@ -25,8 +25,11 @@ class EverySteps(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         step = int(self.model.optimizer.iterations.numpy())
-        if step != self.last and (not self.every or step % self.every):
-            return
+        if step == self.last or (self.every and step % self.every == 0):
+            self.attempt(step, logs)
+
+    def attempt(self, step, logs=None):
+        """Acts; where that fails and nothing depends on it, says so."""
         try:
             self.act(step, {} if logs is None else logs)
         except Exception as error:  # of the network, the disk, a library: anybody's guess
@@ -42,13 +45,13 @@ class ToTensorBoard(EverySteps):
 
     Args:
         folder: Where the event files go.
-        every: See `EverySteps`.
+        every, last: See `EverySteps`.
     """
 
     essential = False
 
-    def __init__(self, folder, every=1):
-        super().__init__(every)
+    def __init__(self, folder, every=1, last=None):
+        super().__init__(every, last)
         self.folder = str(folder)
 
     def write(self, step, *summaries):

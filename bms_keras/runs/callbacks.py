@@ -83,12 +83,13 @@ class Evaluate(EverySteps):
         measure: Function without arguments that returns a dictionary of numbers.
         every: Steps between measurements.
         title: What is measured, for the line that says why it could not be.
+        last: A step at which it is measured in any case.
     """
 
     essential = False
 
-    def __init__(self, measure, every=1, title="Evaluate"):
-        super().__init__(every)
+    def __init__(self, measure, every=1, title="Evaluate", last=None):
+        super().__init__(every, last)
         self.measure = measure
         self.title = title
 
@@ -107,12 +108,13 @@ class Evaluated(EverySteps):
         write: Function of a step and a dictionary of numbers by name.
         names: The names of all numbers; what is not in the logs is `None`.
         every: Steps between measurements.
+        last: A step that is measured in any case.
     """
 
     essential = False
 
-    def __init__(self, write, names, every=1):
-        super().__init__(every)
+    def __init__(self, write, names, every=1, last=None):
+        super().__init__(every, last)
         self.write = write
         self.names = names
 

@@ -5,6 +5,7 @@ import functools
 import itertools
 import os
 import re
+import signal
 import sys
 
 from absl import app, flags
@@ -12,6 +13,7 @@ from absl import app, flags
 from bms_keras import files, metrics
 from bms_keras.errors import BadInput, warn
 from bms_keras.files import modules
+from bms_keras.runs import named_configs, schema
 from bms_keras.runs.workdir import Workdir
 
 flags.disclaim_key_flags()  # what is defined here is listed by the --help of the script that asks
@@ -24,18 +26,22 @@ def run(main):
 
     def parse(argv):
         try:
-            rest = flags.FLAGS([_at_home(argument) for argument in argv])
+            arguments = flags.FLAGS.read_flags_from_files(argv[1:], force_gnu=False)
+            if "config" in flags.FLAGS:
+                arguments = _with_config(arguments)
+            rest = flags.FLAGS([argv[0], *arguments])
             if rest[1:]:
                 raise flags.Error(f"unexpected arguments: {' '.join(rest[1:])}")
         except (AttributeError, KeyError) as error:  # a locked config refuses a field, a section
-            cause = error.args[0]
-            hint = " ".join(str(cause.args[0] if isinstance(cause, KeyError) else cause).split())
-            _fail(2, f"the config has no field {hint}")
+            _fail(2, _no_field(error.args[0]))
+        except flags.IllegalFlagValueError as error:
+            _fail(2, _no_section(str(error)))
         except Exception as error:  # a config file is a program, which may raise anything
             _fail(2, error)
         return rest
 
     def guarded(_):
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # until here it ended all at once
         try:
             main()
         except (BadInput, OSError) as error:  # OSError: a missing config, a full disk
@@ -93,7 +99,8 @@ def _given(arguments, seen=()):
         flag, value = flag.lstrip("-"), (value if given else following).strip()
         yield flag, value
         if flag == "config" and value:
-            files.check_regular(files.expanded(value.partition(":")[0], "--config"))
+            path, _, _ = named_configs.located(value).partition(":")
+            files.check_regular(files.expanded(path, "--config"))
         if flag == "flagfile" and value and value not in seen:
             lines = files.read(files.expanded(value, "--flagfile")).decode(errors="replace")
             yield from _given(lines.splitlines(), (*seen, value))
@@ -139,6 +146,30 @@ class _Several(flags.ListParser):
             return texts
 
 
+def require_config():
+    """Requires `--config`, or the workdir of a run, and a workdir unless something is printed."""
+    flags.register_validator(
+        "config",
+        lambda config: config is not None,
+        f"is needed to begin a run: a file, or one of {', '.join(named_configs.names())}",
+    )
+    printed = lambda: any(flags.FLAGS[name].value for name in ("print_config", "help-config"))  # noqa: E731
+    flags.register_validator(
+        "workdir",
+        lambda workdir: workdir is not None or printed(),
+        "is needed, the folder of the run",
+    )
+
+
+def _no_section(text):
+    """What to say of a value that does not fit its flag, or is given to a section of a config."""
+    section = re.match(r"flag --config\.([\w.]+)=.* as a ConfigDict", text)
+    if not section:
+        return text
+    first = next(name for name in schema.of_all() if name.startswith(f"{section[1]}."))
+    return f"--config.{section[1]} holds fields: set one of them, as --config.{first}=VALUE"
+
+
 def _validate(field, value):
     """Whether the value of a flag fits its field, in absl's terms."""
     expected = value is not None and field.rule(value)
@@ -147,10 +178,59 @@ def _validate(field, value):
     return True
 
 
-def _at_home(argument):
-    """An argument `--config=~/…` with the home folder's path, as a shell leaves it to us."""
-    config = re.match("(--?config=)(~[^:]*)", argument)
-    return argument if not config else config[1] + os.path.expanduser(argument[len(config[1]) :])
+class Answer(flags.BooleanFlag):
+    """A flag that is answered at once, whatever else is missing, as `--help` is.
+
+    Args:
+        name, meaning: The flag's.
+        answer: Function without arguments that returns what is printed.
+    """
+
+    def __init__(self, name, meaning, answer):
+        super().__init__(name, False, meaning)
+        self._answer = answer
+
+    def parse(self, argument):
+        if self._parse(argument):
+            print(self._answer())
+            sys.exit(0)
+
+
+def _with_config(arguments):
+    """The arguments with a path for `--config`, whose value may be a name.
+
+    Where there is none, but a run in the workdir, it is that of the run.
+    """
+    given = dict(_given(arguments))
+    if "config" not in given:
+        run = given.get("workdir")
+        known = run and Workdir(run).config_file.exists()
+        return [f"--config={named_configs.OF_A_RUN}:{run}", *arguments] if known else arguments
+    found = []
+    for before, argument in itertools.pairwise(["", *arguments]):
+        flag, equals, value = argument.partition("=")
+        if re.fullmatch("--?config", flag) and equals:
+            argument = f"--config={named_configs.located(value)}"
+        elif re.fullmatch("--?config", before):
+            argument = named_configs.located(argument)
+        found.append(argument)
+    return found
+
+
+def _no_field(cause):
+    """What to say of a field that a config lacks.
+
+    Args:
+        cause: A text of ml_collections that begins with the last part of its name, quoted.
+    """
+    text = " ".join(str(cause.args[0] if isinstance(cause, KeyError) else cause).split())
+    line = f"the config has no field {text}"
+    word = re.match(r"'([^']*)'", text)
+    typed = {flag for flag, _ in _given(sys.argv[1:])}
+    fields = schema.meant(word[1]) if word else []
+    fields = [name for name in fields if f"config.{name}" not in typed]
+    hint = f". Did you mean {' or '.join(f'--config.{name}' for name in fields)}?"
+    return f"{line}{hint if fields else ''}"
 
 
 def _fail(status, error):

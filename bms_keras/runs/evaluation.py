@@ -63,7 +63,7 @@ def evaluate(
     record = {key: config[key] for key in ("method", "samples", "seed")} | {"step": step}
     record["measured"] = list(names)
     numbers = metrics.measure(names, built.model, built.data, options)
-    tensorboard.evaluated(folder.tensorboard, numbers, step)
+    tensorboard.evaluated(folder.tensorboard, metrics.findings(numbers), step)
     record |= numbers
     if names or not exports:  # an export alone needs no data
         record |= _draw(models, built, names, folder)
@@ -116,17 +116,18 @@ def load(folder, which="newest"):
 
 
 def _other(folder, source, taken):
-    """The model of another run on the same data, by the title of its column."""
+    """The model of another run on the same data, by a title that no other has."""
     other, built, _ = load(folder)
     if built.data.fingerprint != source.fingerprint:
         raise BadInput(
             f"{folder.path} is a run on {built.data.name!r}, not on {source.name!r}, or on other "
             "images of that name, or prepares them otherwise"
         )
-    return {_title(other, taken): built.model}
+    return {_title(other, folder.path, taken): built.model}
 
 
-def _title(config, taken):
-    """The method's name; with the samples and the seed where that name is taken."""
-    name = config.method
-    return f"{name} T={config.samples} seed {config.seed}" if name in taken else name
+def _title(config, path, taken):
+    """The method's name; where that is taken with T and the seed, the folder's name or its path."""
+    full = f"{config.method} T={config.samples} seed {config.seed}"
+    titles = config.method, full, f"{full} {path.name}", f"{full} {path}"
+    return next((title for title in titles if title not in taken), titles[-1])

@@ -7,7 +7,7 @@ import dataclasses
 import keras
 
 from bms_keras import data, methods, networks
-from bms_keras.errors import BadInput
+from bms_keras.errors import BadInput, without_greetings
 from bms_keras.game import Game
 from bms_keras.game.optimizers import HoldThenDecay
 from bms_keras.runs import memory
@@ -64,7 +64,8 @@ def build(config, source=None):
 def _game(config, shape):
     """The game that a config describes, with networks for data of a shape."""
     method = methods.get(config.method)
-    keras.utils.set_random_seed(config.seed)  # the initial weights
+    with without_greetings():  # Keras imports TensorFlow for this, if it is there, on JAX, too
+        keras.utils.set_random_seed(config.seed)  # the initial weights
     wanted = (method.networks, method.normalization, method.outputs)
     with _dtype_policy(PRECISIONS[config.precision]):
         nets = networks.build(config.networks, shape, *wanted)

@@ -133,6 +133,59 @@ FIELDS = {
 }
 
 
+# What people type for a field, by the last part of its name.
+WORDS = {
+    "T": ("samples",),
+    "lr": ("optimizer.learning_rate",),
+    "epochs": ("steps",),
+    "iterations": ("steps",),
+    "batch": ("batch_size",),
+    "lambda": ("objective.lambda_",),
+    "z_dim": ("networks.latent_dim",),
+    "width": ("networks.width", "networks.generator"),
+    "image_size": ("data.resolution",),
+    "dataset": ("data.source",),
+    "metrics": ("eval_metrics",),
+    "save_every": ("checkpoint_every",),
+    "device": ("strategy",),
+}
+
+
+def meant(word):
+    """The fields that a word may stand for that is none, dotted names.
+
+    Args:
+        word: The last part of what was typed.
+
+    Example:
+
+    >>> meant("learning_rate")
+    ['optimizer.learning_rate', 'optimizer.players.NAME.learning_rate']
+    """
+    alike = [name for name in of_all() if name.rpartition(".")[2] == word]
+    return list(dict.fromkeys([*WORDS.get(word, ()), *alike]))
+
+
+def of_all():
+    """All fields by dotted name, each as the first method, family or metric has it."""
+    tables = [FIELDS, {f"{PLAYERS}NAME.{key}": field for key, field in PLAYER.items()}]
+    tables += map(of_family, networks.FAMILIES)
+    tables += [
+        {f"objective.{key}": field for key, field in method.fields().items()}
+        for method in methods.METHODS.values()
+    ]
+    found = {}
+    for name, field in (item for table in (*tables, of_metrics()) for item in table.items()):
+        found.setdefault(name, field)
+    return found
+
+
+def table_of(config):
+    """The fields of a whole config."""
+    own = of_method(config.method) | of_family(config.networks.family)
+    return FIELDS | of_metrics() | own
+
+
 def may_change(name):
     """Whether a run may go on with another value of a field, by its dotted name."""
     if name.startswith(PLAYERS):

@@ -11,7 +11,7 @@ from bms_keras import distribution, methods, metrics
 from bms_keras.data import contents
 from bms_keras.distribution import strategies
 from bms_keras.errors import BadInput, NotFinite, one_line, optional
-from bms_keras.monitoring import drawings, events, image_grids, tensorboard
+from bms_keras.monitoring import drawings, events, image_grids, progress, tensorboard
 from bms_keras.monitoring.callbacks import (
     Projector,
     SampleGrid,
@@ -31,8 +31,10 @@ from bms_keras.runs.callbacks import (
 from bms_keras.runs.config import complete, hyperparameters
 from bms_keras.runs.workdir import Workdir
 
+EARLY = (100, 300, 1000)  # steps at which a run is drawn before it is measured
 
-def train(config, workdir):
+
+def train(config, workdir, verbose=False):
     """Trains to `config.steps`.
 
     SIGTERM and SIGINT end it after the step under way, with a checkpoint; while data are opened, at
@@ -42,6 +44,7 @@ def train(config, workdir):
     Args:
         config: A `ConfigDict`; see `bms_keras.runs.config.default_config`.
         workdir: Path of the run's folder. If it holds a run of the same config, that run goes on.
+        verbose: Whether all logs of each epoch are printed, and not those alone that are measured.
 
     Returns:
         The trained `Experiment`; `None` if the run was asked to stop before its end.
@@ -54,6 +57,7 @@ def train(config, workdir):
     """
     config = complete(config)
     workdir = Workdir(workdir)
+    workdir.check_config(config)  # before data are opened, which may take long
     strategy = strategies.scope(config, methods.get(config.method).coupled)
     with strategy:
         built = experiment.build(strategies.within_limits(config))  # a signal ends it at once
@@ -63,28 +67,32 @@ def train(config, workdir):
         same_data = functools.partial(_check_data, built.data, config, workdir)
         claim = strategies.on_first_process(workdir.claimed(config, same_data))
         with signals.deferred() as asked, claim:
-            run = _Run(built, config, workdir, strategies.GlobalEvent(asked), numbers)
+            run = _Run(built, config, workdir, strategies.GlobalEvent(asked), numbers, verbose)
             try:
                 run.to_the_end()
             except signals.Interrupted:
                 run.save()
                 run.say(f"stopped at step {run.step} of {config.steps}; the same command goes on")
+                run.draw(drawings.while_training)
+                run.say(*progress.closing(workdir))
                 return None
             finally:
                 events.close(workdir.tensorboard)
-            run.draw()
+            run.draw(drawings.at_the_end)
+            run.say(*progress.closing(workdir))
     return built
 
 
 class _Run:
     """A run: an experiment, its place in a workdir, and how far it has come."""
 
-    def __init__(self, built, config, workdir, asked, numbers):
+    def __init__(self, built, config, workdir, asked, numbers, verbose):
         self.model, self.data = built.model, built.data
         self.config = config
         self.workdir = workdir
         self.asked = asked  # an Event: whether to stop
         self.numbers = numbers  # the names of what an evaluation measures
+        self.verbose = verbose
         self.rollbacks = 0
         self.steps_per_execution = built.model.steps_per_execution
 
@@ -121,8 +129,9 @@ class _Run:
 
         What acts after `Checkpoint` finds the logs that it found then: they are part of the state.
         """
-        every = self.evaluating
-        if every and self.step % every == 0 and self.workdir.evaluated_step() < self.step:
+        every, last = self.evaluating, self.config.steps
+        due = every and self.step and (self.step % every == 0 or self.step == last)
+        if due and self.workdir.evaluated_step() < self.step:
             self.say(f"the evaluation at step {self.step} is made up for")
             acting = keras.callbacks.CallbackList(
                 distribution.run_locally(self.showing()), model=self.model
@@ -144,7 +153,7 @@ class _Run:
                 epochs=first // epoch + epochs,
                 callbacks=self.callbacks(underway),
                 shuffle=False,
-                verbose=(1 if sys.stdout.isatty() else 2) if distribution.is_first() else 0,
+                verbose=0,
             )
             underway = None
 
@@ -152,6 +161,7 @@ class _Run:
         """What acts at the end of an epoch: first a checkpoint is written, then it is measured."""
         every, last = self.config.checkpoint_every, self.config.steps
         acting = [Checkpoint(self.save, every, last), *self.showing()]
+        acting += [self.progress()] if distribution.is_first() else []
         guard, stop = Guard(self.asked, underway), StopWhenAsked(self.asked)
         return [guard, *distribution.run_locally(acting), stop]
 
@@ -161,8 +171,9 @@ class _Run:
         Every process measures, so that none has to wait for long, and the first one writes.
         """
         config, folder, every = self.config, self.workdir.tensorboard, self.config.eval_every
+        last = config.steps if self.evaluating else None  # it is measured in any case
         measuring = [
-            Evaluate(functools.partial(self.measure, name), every, f"the metric {name!r}")
+            Evaluate(functools.partial(self.measure, name), every, f"the metric {name!r}", last)
             for name in config.eval_metrics
         ]
         if not distribution.is_first():
@@ -173,18 +184,26 @@ class _Run:
             Scalars(folder),
             TrainingStats(folder),
             Best(self.workdir.checkpoints, config.best_by, config),
-            SampleGrid(self.data, folder, now_and_then),
+            SampleGrid(self.data, folder, now_and_then, config.steps, EARLY, self.keep_pictures),
             Selection(self.data, folder, now_and_then),
             Projector(self.data, folder, now_and_then),
-            Evaluated(self.workdir.write_evaluation, self.numbers, self.evaluating),
+            Evaluated(self.workdir.write_evaluation, self.numbers, self.evaluating, last),
         ]
 
-    def measure(self, name):
-        return metrics.measure([name], self.model, self.data, self.config.protocol)
+    def progress(self):
+        config = self.config
+        measured = [metrics.get(name) for name in config.eval_metrics]
+        titles = [metric.shown(self.data, config.protocol) for metric in measured]
+        titles = {f"eval/{key}": title for each in titles for key, title in each.items()}
+        return progress.Progress(config.steps, titles, self.verbose)
 
-    def say(self, line):
+    def measure(self, name):
+        found = metrics.measure([name], self.model, self.data, self.config.protocol)
+        return metrics.findings(found)
+
+    def say(self, *lines):
         if distribution.is_first():
-            print(one_line(line), flush=True)
+            print(*map(one_line, lines), sep="\n", flush=True)
 
     def save(self):
         if distribution.is_first():
@@ -197,11 +216,15 @@ class _Run:
                 data=self.data.contents,
             )
 
-    def draw(self):
-        """Pictures of the trained model."""
+    def keep_pictures(self, step, drawn):
+        """Writes pictures of a step as PNGs, NAME_STEP.png."""
+        image_grids.save({f"{name}_{step:09d}": each for name, each in drawn.items()}, self.workdir)
+
+    def draw(self, drawing):
+        """Writes the pictures of the model as it is that a function of `drawings` makes."""
         if distribution.is_first():
-            with distribution.single_device(self.model), optional("pictures of the trained model"):
-                image_grids.save(drawings.at_the_end(self.model, self.data), self.workdir)
+            with distribution.single_device(self.model), optional("pictures of the model"):
+                image_grids.save(drawing(self.model, self.data), self.workdir)
 
     def newest(self):
         """The step of the newest checkpoint; 0 if there is none."""

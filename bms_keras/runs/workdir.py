@@ -69,14 +69,29 @@ class Workdir:
         finally:
             os.close(handle)
 
-    def _write_config(self, config, check):
+    def check_config(self, config):
+        """Refuses a config that is not the one that began the run here, if there is one.
+
+        Args:
+            config: The `ConfigDict` to go on with.
+
+        Returns:
+            The run's config as it is in `config.json`, a dictionary, or that of a new run.
+
+        Raises:
+            BadInput: Naming the fields.
+        """
         config = as_read(config)
         before = self._read() if self.config_file.exists() else config
         if others := self._of_the_file(differences, before, config):
             raise BadInput(
                 f"{self.path} holds a run of another config ({'; '.join(others)}). "
-                "Choose another --workdir, or the same config to go on."
+                "Choose another --workdir, or the same config to go on: --workdir alone takes it."
             )
+        return before
+
+    def _write_config(self, config, check):
+        before, config = self.check_config(config), as_read(config)
         check()
         try:
             if changed := changes(before, config):

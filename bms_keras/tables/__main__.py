@@ -8,11 +8,11 @@
 Each run has a folder in the workdir, with a checkpoint now and then: stopped or killed, the same
 command goes on where it was, and what is done is not done again. `table1.json` (or `--out`) holds
 the results so far after every run, `table1.md` beside it the table with the paper's figures, and
-PNGs the pictures: on 2D data tables 2 and 3, of images samples and table 5. Run it in a checkout,
-which has `configs/`.
+PNGs the pictures: on 2D data tables 2 and 3, of images samples and table 5. A run's folder is
+CONFIG_METHOD_SEED, and what it says goes to `log.txt` there.
 
 `--rows` takes rows of one's own: CONFIG:METHOD, with +FIELD=VALUE for each field to set. CONFIG is
-a file in `configs/`, or one of your own in this folder.
+one of this package, or one of your own in this folder.
 """
 
 import json
@@ -31,6 +31,7 @@ from absl import flags
 
 from bms_keras.errors import BadInput
 
+sys.argv[0] = "tables"  # how errors begin, and by which --help knows these flags
 TABLE = flags.DEFINE_integer("table", None, "The paper's table, 1 to 9.", 1, 9)
 ROWS = flags.DEFINE_list("rows", [], "CONFIG:METHOD or CONFIG:METHOD+FIELD=VALUE+..., instead.")
 ONLY = flags.DEFINE_list("only", [], "Of a table, the rows of these methods or configs alone.")
@@ -115,5 +116,4 @@ def stoppable():
 
 
 if __name__ == "__main__":
-    sys.argv[0] = "tables"  # how errors begin
     cli.run(stoppable)

@@ -99,12 +99,15 @@ class Job:
 
 
 def _config_module(name):
-    """The module of a config: `configs/NAME.py`, or the user's own NAME.py in this folder."""
-    for module in (f"configs.{name}", name):
+    """The module of a config: one of this package, or the user's own NAME.py in this folder."""
+    for module in (f"bms_keras.configs.{name}", name):
         try:
             found = importlib.import_module(module)
         except ModuleNotFoundError as error:
-            if error.name not in (module, "configs"):  # it is there, and what it imports is not
+            if error.name not in (
+                module,
+                "bms_keras.configs",
+            ):  # it is there, and what it imports is not
                 raise BadInput(f"{name}.py cannot be imported: {error}") from None
         else:
             if hasattr(found, "get_config"):

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from bms_keras.backends import predict
+
 
 def leading_directions(model, n=8, samples=16, step=0.5, seed=0):
     """Orthonormal directions in the latent space, found without data.
@@ -35,7 +37,7 @@ def leading_directions(model, n=8, samples=16, step=0.5, seed=0):
     moves = step * np.concatenate([np.eye(latent), -np.eye(latent)])
     metric = np.zeros((latent, latent))
     for z in np.random.default_rng(seed).standard_normal((samples, latent)):
-        x = generator.predict((z + moves).astype("float32"), batch_size=2 * latent, verbose=0)
+        x = predict(generator, z + moves, 2 * latent)
         forward, backward = np.asarray(x, "float64").reshape(2, latent, -1)
         columns = (forward - backward) / (2 * step)
         metric += columns @ columns.T / samples

@@ -1,0 +1,106 @@
+"""A line an epoch says how far training has come: short, and plain where it is no terminal's."""
+
+import io
+import os
+import types
+
+import pytest
+
+from bms_keras import metrics
+from bms_keras.monitoring import progress
+from bms_keras.monitoring.progress import Progress, duration
+
+pytestmark = pytest.mark.neutral
+
+LOGS = {"loss": 0.5, "eval/modes": 25, "eval/high_quality_percent": 97.6123, "eval/mode_kl": 1}
+TITLES = {"eval/modes": "modes", "eval/high_quality_percent": "HQ %"}
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def play(monkeypatch):
+    """Plays epochs of 1,000 steps, 100 a call, of 2 ms each; the first call takes 30 s more."""
+
+    def play(stream, epochs=(LOGS,), steps=60_000, **kwargs):
+        shown, now = Progress(steps, TITLES, stream=stream, **kwargs), [0.0]
+        monkeypatch.setattr(progress, "perf_counter", lambda: now[0])
+        counter = types.SimpleNamespace(numpy=lambda: done[0])
+        model = types.SimpleNamespace(optimizer=types.SimpleNamespace(iterations=counter))
+        done = [0]
+        shown.set_model(model)
+        for epoch, logs in enumerate(epochs):
+            shown.on_epoch_begin(epoch)
+            for call in range(10):
+                now[0] += 0.2 + 30 * (done[0] == 0)
+                done[0] += 100
+                shown.on_train_batch_end(100 * call + 99)
+            shown.on_epoch_end(epoch, logs)
+        return stream.getvalue()
+
+    return play
+
+
+def test_an_epoch_is_a_line_without_control_characters(play):
+    lines = play(io.StringIO(), [LOGS, {"loss": 0.5}]).splitlines()
+    first, second = (" ".join(line.split()) for line in lines)
+    assert first == "step 1,000 of 60,000 2 ms/step 1 min 58 s left modes 25 HQ % 97.61"
+    assert second == "step 2,000 of 60,000 2 ms/step 1 min 56 s left"
+    assert all(line.isprintable() and len(line) <= 100 for line in lines)
+
+
+def test_numbers_that_do_not_fit_are_left_out(play, monkeypatch):
+    monkeypatch.setitem(TITLES, "eval/mode_kl", "a title that takes more room than there is")
+    (line,) = play(io.StringIO(), steps=999_999_999).splitlines()
+    assert line.endswith("modes 25   HQ % 97.61")
+
+
+def test_verbose_shows_all_logs(play):
+    _, *all_logs = play(io.StringIO(), verbose=True).splitlines()
+    assert [line.split(":")[0].strip() for line in all_logs] == [*LOGS]
+
+
+def test_on_a_terminal_the_line_under_way_is_one_line(play, monkeypatch):
+    monkeypatch.setattr(progress.shutil, "get_terminal_size", lambda: os.terminal_size((60, 24)))
+    text = play(Terminal())
+    *under_way, last = text.split("\r")[1:]
+    assert under_way
+    assert not any("\n" in line for line in under_way)
+    assert last.endswith("\x1b[K\n")
+    assert all(len(line.removesuffix("\n").removesuffix("\x1b[K")) < 60 for line in under_way)
+
+
+def test_a_reader_who_is_gone_stops_nothing(play):
+    class Closed(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    assert play(Closed()) == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.4, "0 s"),
+        (59.6, "1 min 0 s"),
+        (3599, "59 min 59 s"),
+        (8000, "2 h 13 min"),
+        (200_000, "2 d 7 h"),
+    ],
+)
+def test_a_duration_has_its_two_largest_units(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_what_a_line_shows_of_the_metrics():
+    options = metrics.Protocol(generated=100, real=50)
+    data = types.SimpleNamespace(test=range(1000))
+    shown = {name: each.shown(data, options) for name, each in metrics.METRICS.items()}
+    assert shown["modes"] == {"modes": "modes", "high_quality_percent": "HQ %"}
+    assert list(shown["fid"].values()) == ["FID"]
+    assert all(set(each) <= set(metrics.get(n).keys(data, options)) for n, each in shown.items())
+    own = metrics.Metric(lambda *_: {}, keys=lambda *_: ("width", "height"))
+    assert own.shown(data, options) == {"width": "width", "height": "height"}
