@@ -18,6 +18,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 import helpers  # noqa: E402
+import tensorflow  # noqa: E402, F401  (Keras imports it to set a seed, on JAX too)
 
 from benchmarks.fuzz.harness import forked, script  # noqa: E402
 from bms_keras.runs import evaluation, training  # noqa: E402, F401  (the imports that are spared)

@@ -22,8 +22,9 @@ import bms_keras
 from bms_keras.data import synthetic
 from bms_keras.networks import mlp
 
-if keras.backend.backend() == "jax":  # its compiler takes most of the tests' time
-    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+if keras.backend.backend() == "jax":  # more threads cost time: the networks are tiny
+    os.environ.setdefault("XLA_FLAGS", f"--xla_backend_optimization_level=0 {ONE_THREAD}")
 
 helpers.draw_few_latents()
 

@@ -22,7 +22,7 @@ from bms_keras.runs.workdir import Workdir
 ROOT = pathlib.Path(__file__).parent.parent
 
 on_tensorflow = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="on JAX a process does the same, slowly"
+    keras.backend.backend() != "tensorflow", reason="JAX takes longer for the same"
 )
 
 

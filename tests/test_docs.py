@@ -117,6 +117,7 @@ def python_of(page):
     return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
 
 
+@pytest.mark.neutral
 def test_the_python_of_the_page_on_python_runs(tmp_path, monkeypatch):
     (code,) = python_of("docs/python.md")
     monkeypatch.chdir(tmp_path)

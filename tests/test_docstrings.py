@@ -42,7 +42,7 @@ def examples():
 @pytest.fixture
 def names(tmp_path, tiny_networks, tiny_model):
     """What the examples take for granted."""
-    shutil.copytree(FIXTURES / "run_tensorflow", tmp_path / "run")
+    shutil.copytree(FIXTURES / f"run_{keras.backend.backend()}", tmp_path / "run")
     points = grid(batch_size=8, seed=0)
     model = tiny_model()
     model.compile()

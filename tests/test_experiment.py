@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from helpers import config, image_config
+from helpers import config, image_config, on_tensorflow
 from ml_collections import ConfigDict
 from PIL import Image
 
@@ -15,6 +15,7 @@ from bms_keras.runs import experiment
 ON_POINTS = [name for name, method in methods.METHODS.items() if method.kind != "images"]
 
 
+@on_tensorflow  # on JAX test_methods.py trains each
 @pytest.mark.parametrize("method", ON_POINTS)
 def test_every_method_builds_and_trains(method):
     built = experiment.build(config(method, batch_size=8))

@@ -2,9 +2,12 @@
 
 import json
 
+from helpers import on_tensorflow
+
 KILLS = 1  # each costs two starts
 
 
+@on_tensorflow
 def test_a_killed_run_ends_in_the_same_bits(command_line):
     result = command_line("benchmarks/kills.py", "--kinds=tiny", f"--kills={KILLS}")
     assert result.returncode == 0, result.stderr
