@@ -11,7 +11,7 @@ import sys
 from absl import app, flags
 
 from bms_keras import files, metrics
-from bms_keras.errors import BadInput, warn
+from bms_keras.errors import BadInput, warn, without_greetings
 from bms_keras.files import modules
 from bms_keras.runs import named_configs, schema
 from bms_keras.runs.workdir import Workdir
@@ -38,6 +38,9 @@ def run(main):
             _fail(2, _no_section(str(error)))
         except Exception as error:  # a config file is a program, which may raise anything
             _fail(2, error)
+        if "tensorflow" in sys.modules:  # it looks for GPUs, and says so, before `main` is called
+            with without_greetings():
+                sys.modules["tensorflow"].config.list_physical_devices()
         return rest
 
     def guarded(_):
