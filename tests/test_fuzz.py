@@ -1,5 +1,6 @@
 """The fuzz's harness knows how a case ended; its parts in a short form."""
 
+import functools
 import os
 import random
 import shutil
@@ -57,6 +58,18 @@ def test_the_harness_tells_how_a_case_ended(kind):
 def test_a_refusal_of_several_lines_is_unclear():
     case = harness.Case("", lambda: _raise(BadInput("a\nb")))
     assert harness.play(case, 30, None).kind == "unclear"
+
+
+@pytest.mark.parametrize(
+    ("way", "value", "kind"),
+    [("by_flags", 2.0, "ok"), ("by_file", 2.0, "ok"), ("by_flags", -1.0, "refused")],
+)
+def test_a_field_that_fits_is_taken_and_another_refused(way, value, kind):
+    """So that `benchmarks/fuzz/fields.py` finds faults of the program, not of its own."""
+    play = getattr(fuzz_fields, way)
+    arguments = ("ring", "bms_vae_gan", "objective.lambda_", value, None, False)
+    case = harness.Case("", functools.partial(play, *arguments))
+    assert harness.play(case, 300, None).kind == kind
 
 
 # The short form of `benchmarks/fuzz/files.py`, in this process.

@@ -84,7 +84,7 @@ def prepared(trains):
     from bms_keras.runs import memory, training
 
     memory.machine = lambda: 10**9
-    training._Run.draw = lambda run: None
+    training._Run.draw = lambda run, drawing: None
     if not trains:
         training._Run.to_the_end = lambda run: None
 
