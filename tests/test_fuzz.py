@@ -2,6 +2,7 @@
 
 import functools
 import os
+import pathlib
 import random
 import shutil
 import signal
@@ -70,6 +71,15 @@ def test_a_field_that_fits_is_taken_and_another_refused(way, value, kind):
     arguments = ("ring", "bms_vae_gan", "objective.lambda_", value, None, False)
     case = harness.Case("", functools.partial(play, *arguments))
     assert harness.play(case, 300, None).kind == kind
+
+
+def test_a_file_that_is_whole_is_gone_on_from():
+    """So that `benchmarks/fuzz/files.py` does the same."""
+    run = fuzz_files.trained()
+    for way in (fuzz_files.evaluated, fuzz_files.resumed):
+        play = functools.partial(way, run, fuzz_files.STEP, pathlib.Path.write_bytes)
+        outcome = harness.play(harness.Case("", play), 300, None)
+        assert outcome.kind == "ok", outcome.text
 
 
 # The short form of `benchmarks/fuzz/files.py`, in this process.

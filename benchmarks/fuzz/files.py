@@ -299,7 +299,7 @@ def trained():
     def train():
         from bms_keras.runs import training
 
-        training._Run.draw = lambda run: None
+        training._Run.draw = lambda run, drawing: None
         training.train(fields.base("ring", "bms_vae_gan", None), folder / "run")
 
     outcome = harness.forked(train, 300)
@@ -324,7 +324,7 @@ def resumed(run, name, spoil):
 
     _copied(run, name, spoil)
     training._Run.fit = lambda run: run.model.optimizer.iterations.assign(run.config.steps)
-    training._Run.draw = training._Run.save = lambda run: None
+    training._Run.draw = training._Run.save = lambda run, *drawing: None
     training.train(fields.base("ring", "bms_vae_gan", None), "run")
 
 

@@ -86,7 +86,7 @@ def train(config, workdir, verbose=False):
 class _Run:
     """A run: an experiment, its place in a workdir, and how far it has come."""
 
-    def __init__(self, built, config, workdir, asked, numbers, verbose):
+    def __init__(self, built, config, workdir, asked, numbers=(), verbose=False):
         self.model, self.data = built.model, built.data
         self.config = config
         self.workdir = workdir
