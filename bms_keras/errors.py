@@ -86,14 +86,17 @@ def _without_greetings(text):
 
 
 @contextlib.contextmanager
-def optional(what):
+def optional(what, but=()):
     """Lets a `with` block fail that nothing depends on: says so, and goes on.
 
     Args:
         what: What is not to be had then.
+        but: A class of errors, or several, that are raised nevertheless.
     """
     try:
         yield
+    except but:
+        raise
     except Exception as error:  # what fails in showing a model is anybody's guess
         warn(f"no {what}: {reason(error)}")
 

@@ -5,7 +5,7 @@ import pathlib
 import pytest
 from helpers import config
 
-from bms_keras import data, methods, metrics, networks
+from bms_keras import data, fields, methods, metrics, networks
 from bms_keras.errors import BadInput
 from bms_keras.runs import listing, named_configs, schema
 from bms_keras.runs.config import complete
@@ -32,6 +32,13 @@ def test_a_config_is_printed_with_its_values_and_what_they_mean():
     explained = listing.of_config(whole, explained=True)
     assert "samples = 7\n    T, samples a data point; an integer of at least 1\n" in explained
     assert all(len(line) <= 100 for line in explained.splitlines())
+
+
+def test_so_is_a_field_of_a_source_of_ones_own(monkeypatch):
+    field = fields.Field(0.1, fields.at_least_0, "how far points stray")
+    monkeypatch.setitem(data.FIELDS, "grid", {"noise": field})
+    explained = listing.of_config(complete(config()), explained=True)
+    assert "data.noise = 0.1\n    how far points stray; a finite number, at least 0\n" in explained
 
 
 def test_words_that_people_type_stand_for_fields_that_there_are():

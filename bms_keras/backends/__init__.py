@@ -5,12 +5,13 @@ backends run the same losses; they differ only in how gradients are taken and st
 """
 
 import keras
+import numpy as np
 
 if keras.backend.backend() == "tensorflow":
     from bms_keras.backends.tensorflow import (
         TakesTurns,
+        compile_predict,
         input_gradient,
-        predict,
         result_names,
         standard_normal,
         value_and_gradient,
@@ -18,8 +19,8 @@ if keras.backend.backend() == "tensorflow":
 elif keras.backend.backend() == "jax":
     from bms_keras.backends.jax import (
         TakesTurns,
+        compile_predict,
         input_gradient,
-        predict,
         result_names,
         standard_normal,
         value_and_gradient,
@@ -38,3 +39,18 @@ __all__ = [
     "standard_normal",
     "value_and_gradient",
 ]
+
+
+def predict(network, x, batch_size):
+    """What a network makes of an array outside training.
+
+    Args:
+        network: Built Keras model of one input and one output.
+        x: Array `(n, ...)`, n at least 1.
+        batch_size: How many rows to take at a time, which bounds the memory.
+
+    Returns:
+        Array `(n, ...)`.
+    """
+    compile_predict(network)
+    return network.predict(np.asarray(x, "float32"), batch_size=batch_size, verbose=0)

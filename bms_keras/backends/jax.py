@@ -4,7 +4,6 @@ import copy
 
 import jax
 import keras
-import numpy as np
 
 from bms_keras.backends import philox
 
@@ -73,18 +72,8 @@ def value_and_gradient(network, loss):
     return function
 
 
-def predict(network, x, batch_size):
-    """What a network makes of an array outside training.
-
-    Args:
-        network: Built Keras model of one input and one output.
-        x: Array `(n, ...)`, n at least 1.
-        batch_size: How many rows to take at a time, which bounds the memory.
-
-    Returns:
-        Array `(n, ...)`.
-    """
-    return network.predict(np.asarray(x, "float32"), batch_size=batch_size, verbose=0)
+def compile_predict(network):
+    """Does nothing: JAX compiles for each size of a batch, and says nothing of it."""
 
 
 class TakesTurns:

@@ -1,7 +1,6 @@
 """Turns on TensorFlow: a gradient tape under `tf.function`."""
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from bms_keras import distribution
@@ -70,25 +69,19 @@ def value_and_gradient(network, loss):
     return lambda *tensors: compiled(*map(tf.convert_to_tensor, tensors))
 
 
-def predict(network, x, batch_size):
-    """What a network makes of an array outside training, compiled once for batches of any size.
+def compile_predict(network):
+    """Compiles a network's `predict` once, for batches of any size.
 
-    Keras's `predict` would trace it again for each size that it meets, and TensorFlow warn of that.
+    Keras would trace it again for each size that it meets, and TensorFlow warn of that.
 
     Args:
         network: Built Keras model of one input and one output.
-        x: Array `(n, ...)`, n at least 1.
-        batch_size: How many rows to take at a time, which bounds the memory.
-
-    Returns:
-        Array `(n, ...)`.
     """
     if network.predict_function is None and network.distribute_strategy.num_replicas_in_sync == 1:
         network.make_predict_function()
         batch = tf.TensorSpec((None, *network.input_shape[1:]), "float32")
         if not network.run_eagerly:
             network.predict_function = network.predict_function.get_concrete_function([batch])
-    return network.predict(np.asarray(x, "float32"), batch_size=batch_size, verbose=0)
 
 
 class TakesTurns:

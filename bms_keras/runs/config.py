@@ -17,10 +17,9 @@ from bms_keras.runs.schema import (
     PLAYERS,
     SECTIONS,
     may_change,
-    of_family,
     of_method,
     of_metrics,
-    of_source,
+    table_of,
 )
 
 
@@ -156,8 +155,7 @@ def _values_and_table(config):
     values = fields.flat(values, SECTIONS)
     import_parts(values)  # before anything is looked up
     method, family = values.get("method"), values.get("networks.family")
-    table = FIELDS | of_metrics() | of_method(method) | of_family(family)
-    table |= of_source(values.get("data.source"))
+    table = table_of(method, family, values.get("data.source"))
     for name in values:
         if name not in table and name.startswith(PLAYERS):
             raise BadInput(

@@ -1,7 +1,7 @@
 """Measures the run in a workdir, and draws it, alone or beside others."""
 
 from bms_keras import data, metrics
-from bms_keras.errors import BadInput, reason, warn
+from bms_keras.errors import BadInput, optional
 from bms_keras.export import onnx_files, webpage
 from bms_keras.monitoring import drawings, image_grids, tensorboard
 from bms_keras.runs import checkpoint, experiment
@@ -80,14 +80,11 @@ def _draw(models, built, names, folder):
     What cannot be drawn is said, so that no measured number is lost with it.
     """
     shown = {}
-    try:
+    # Data that are only opened now may not be there, or be others: that is the user's to mend.
+    with optional("pictures of the model", but=BadInput):
         drawn = drawings.at_the_end(built.model, built.data)
         compared, shown = drawings.of_comparison(models, built.data, names)
         image_grids.save(drawn | compared, folder)
-    except BadInput:  # the data, which are only opened now, are not there, or are others
-        raise
-    except Exception as error:  # a drawing may be the user's own
-        warn(f"no pictures of the model: {reason(error)}")
     return shown
 
 

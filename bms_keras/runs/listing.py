@@ -40,7 +40,8 @@ def of_config(config, explained=False):
         config: A whole `ConfigDict`.
         explained: Whether to say below each what it means, and what else it may be.
     """
-    table, lines = table_of(config), []
+    table = table_of(config.method, config.networks.family, config.data.source)
+    lines = []
     for name, value in fields.flat(config.to_dict(), SECTIONS).items():
         lines.append(f"{name} = {value!r}")
         if explained:

@@ -180,9 +180,13 @@ def of_all():
     return found
 
 
-def table_of(config):
-    """The fields of a whole config."""
-    own = of_method(config.method) | of_family(config.networks.family)
+def table_of(method, family, source):
+    """The fields of a config of a method, a family of networks and a source of data.
+
+    Raises:
+        BadInput: If one of them does not exist, or does not fit.
+    """
+    own = of_method(method) | of_family(family) | of_source(source)
     return FIELDS | of_metrics() | own
 
 

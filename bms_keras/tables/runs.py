@@ -104,10 +104,7 @@ def _config_module(name):
         try:
             found = importlib.import_module(module)
         except ModuleNotFoundError as error:
-            if error.name not in (
-                module,
-                "bms_keras.configs",
-            ):  # it is there, and what it imports is not
+            if error.name not in (module, "bms_keras.configs"):  # it is there; its imports are not
                 raise BadInput(f"{name}.py cannot be imported: {error}") from None
         else:
             if hasattr(found, "get_config"):
