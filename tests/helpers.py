@@ -103,7 +103,7 @@ def content(workdir):
 def load(source, **fields):
     """The images of a file, a folder or a name, of 8 x 8 pixels."""
     config = {"resolution": 8, "channels": 3, "crop": 0, "held_out": 0.25, "skip_broken": False}
-    config |= {"background": 255, "accept_changes": False}
+    config |= {"background": 255, "accept_changes": False, "flip": False}
     return data.load(types.SimpleNamespace(source=str(source), **config | fields), 2, seed=0)
 
 

@@ -28,6 +28,7 @@ def path(tmp_path):
 
 def load(path, **fields):
     config = {"resolution": 0, "channels": 0, "crop": 0, "held_out": 0.25, "background": 255}
+    config["flip"] = False
     return data.load(types.SimpleNamespace(source=str(path), **config | fields), 2, seed=0)
 
 

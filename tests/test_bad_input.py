@@ -160,7 +160,7 @@ SOURCES = {  # a file or folder of bad images, and the line
     "bomb": "bomb.png is no image to train on",
     "control": r"a\x1b[31m\nb.png is no image to train on",
     "few": "has 2 training images: config.batch_size must be at most that. Received: 4",
-    "other.npz": "must hold x_train. Received: a",
+    "other.npz": "must hold x_train (or images or arr_0). Received: a",
     "floats.npz": "must be uint8 images",
     "cut.npz": "cannot be read as an .npz",
     "objects.npz": "cannot be read as an .npz",

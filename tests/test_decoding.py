@@ -65,6 +65,24 @@ def test_a_folder_of_any_formats_sizes_and_depth(tmp_path):
     np.testing.assert_allclose(all_values(found), [20, 40, 60, 80, 100], atol=1)  # JPEG rounds
 
 
+def test_other_formats_are_taken_of_which_the_first_frame(tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    pictures = [Image.new("RGB", (8, 8), (value,) * 3) for value in (30, 60, 90, 120)]
+    pictures[0].save(folder / "a.gif", save_all=True, append_images=pictures[3:])
+    pictures[1].save(folder / "b.BMP")
+    pictures[2].save(folder / "c.tif", compression="tiff_lzw")
+    Image.fromarray(np.full((8, 8), 120 * 257, "uint16")).save(folder / "d.tiff")
+    assert all_values(load(folder)) == [30, 60, 90, 120]
+
+
+@pytest.mark.parametrize(("dtype", "why"), [("float32", "floats"), ("int32", "more than 16 bits")])
+def test_pixels_whose_range_nobody_knows_are_refused(folder, dtype, why):
+    Image.fromarray(np.full((9, 9), 70_000, dtype)).save(folder / "deep.tif")
+    with pytest.raises(bms_keras.BadInput, match=rf"deep\.tif is no image .*{why}"):
+        load(folder)
+
+
 def test_a_share_of_a_folder_is_held_out_once_and_for_all(folder):
     found = load(folder)
     assert 0 < len(found.test) < 8
@@ -296,8 +314,8 @@ BROKEN = {
     "dot.png": lambda path: Image.new("RGB", (1, 1)).save(path),
     "bomb.png": bomb,
     "large.png": lambda path: bomb(path, 8192, 8193),  # Pillow would decode it
-    "other.png": lambda path: Image.new("RGB", (9, 9)).save(path, "GIF"),
-    "other.jpg": lambda path: Image.new("RGB", (9, 9)).save(path, "TIFF"),
+    "other.png": lambda path: Image.new("RGB", (9, 9)).save(path, "PPM"),
+    "other.jpg": lambda path: Image.new("RGB", (9, 9)).save(path, "TGA"),
     "other.webp": lambda path: Image.new("RGB", (9, 9)).save(path, "EPS"),
     "new\nline\x1b.png": lambda path: path.write_text("Dear diary"),
 }
@@ -380,9 +398,11 @@ def test_broken_files_are_skipped_and_counted(folder, capsys):
         spoil(folder / name)
     found = load(folder, skip_broken=True)
     assert all_values(found) == [10, 20, 30, 40, 50, 60, 70, 80]
-    counts = re.findall(r"^skipped (\d+) of (\d+) files$", capsys.readouterr().err, re.MULTILINE)
-    assert sum(int(skipped) for skipped, _ in counts) == len(BROKEN)
+    used = f"8 of {8 + len(BROKEN)} files used, 8 of them cropped and 8 resized to 8x8"
+    line = rf"{used}; {len(BROKEN)} skipped: \S+ \(.*\) and {len(BROKEN) - 3} more"
+    assert re.search(rf"^{line}$", capsys.readouterr().err, re.MULTILINE)
     again = load(folder, skip_broken=True)
+    assert re.search(rf"^{line}$", capsys.readouterr().err, re.MULTILINE)  # of the cache, too
     np.testing.assert_array_equal(again.train, found.train)
     np.testing.assert_array_equal(again.test, found.test)
 
@@ -412,7 +432,7 @@ def test_a_link_to_nowhere_is_a_broken_file(folder, capsys):
     with pytest.raises(bms_keras.BadInput, match=r"mine/link\.png .*skip_broken"):
         load(folder)
     assert all_values(load(folder, skip_broken=True)) == [10, 20, 30, 40, 50, 60, 70, 80]
-    assert "skipped 1 of" in capsys.readouterr().err
+    assert "1 skipped: link.png (" in capsys.readouterr().err
 
 
 # The cache.

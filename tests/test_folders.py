@@ -32,7 +32,8 @@ def test_what_archives_and_editors_leave_behind_is_left_out(mine, capsys):
     touch(mine, "__MACOSX/a.png", "deep/.git/c.webp", "deep/notes.txt")
     assert names(mine) == ["a.png", "deep/er/b.JPG"]
     (line,) = capsys.readouterr().err.splitlines()
-    assert line == f"{mine}: 2 images; left out: 3 hidden folders, 1 hidden files"
+    left_out = "3 hidden folders, 1 hidden files, 1 of other kinds (notes.txt)"
+    assert line == f"{mine}: 2 images; left out: {left_out}"
 
 
 def test_a_hidden_folder_that_is_asked_for_is_read(tmp_path):

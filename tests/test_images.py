@@ -77,6 +77,25 @@ def test_batches_are_the_scaled_batches_of_their_steps(start):
         np.testing.assert_array_equal(x, scaled(one.batch(step)))
 
 
+def test_half_of_the_images_are_mirrored_by_seed_and_step():
+    x = np.random.default_rng(0).integers(0, 256, (64, 4, 4, 3), "uint8")
+    plain, one, again = (Images(x, x, 16, 0, flip=flip) for flip in (False, True, True))
+    mirrored = 0
+    for step in range(8):
+        batch = one.batch(step)
+        np.testing.assert_array_equal(batch, again.batch(step))
+        for found, image in zip(batch, plain.batch(step), strict=True):
+            mirrored += np.array_equal(found, image[:, ::-1])
+            assert np.array_equal(found, image) or np.array_equal(found, image[:, ::-1])
+    assert 40 < mirrored < 88  # of 128: four standard deviations
+    assert not np.array_equal(one.batch(0), Images(x, x, 16, 1, flip=True).batch(0))
+    np.testing.assert_array_equal(one.images(9), plain.images(9))
+    assert one.fingerprint == plain.fingerprint
+    (taken,) = one.batches(3, 4)
+    taken = np.asarray(taken[0] if isinstance(taken, tuple) else taken)
+    np.testing.assert_array_equal(taken, scaled(one.batch(3)))  # on either backend
+
+
 def test_scaling_spans_minus_one_to_one_and_quantizing_undoes_it():
     values = np.arange(256, dtype="uint8")
     x = scaled(values)
@@ -153,7 +172,7 @@ def load(tmp_path):
         if arrays is not None:
             np.savez(path, **arrays)
         config = {"resolution": 0, "channels": 0, "crop": 0, "held_out": 0.25, "background": 255}
-        config |= fields
+        config |= {"flip": False} | fields
         return data.load(types.SimpleNamespace(source=str(path), **config), 2, seed=0)
 
     return load
@@ -201,7 +220,7 @@ UINT8 = np.zeros((9, 4, 4, 3), "uint8")
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"x": UINT8, "y": UINT8}, "must hold x_train. Received: x, y$"),
+        ({"x": UINT8, "y": UINT8}, r"must hold x_train \(or images or arr_0\)\. Received: x, y$"),
         ({"x_train": UINT8.astype("float32")}, r"x_train must be uint8 .*float32 \(9, 4, 4, 3\)"),
         ({"x_train": UINT8[..., :2]}, r"x_train must be uint8 .*uint8 \(9, 4, 4, 2\)"),
         ({"x_train": UINT8[0, 0]}, r"x_train must be uint8 .*uint8 \(4, 3\)"),

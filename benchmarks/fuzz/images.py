@@ -86,6 +86,7 @@ def opened(rng, source):
         skip_broken=bool(rng.integers(2)),
         background=255,
         accept_changes=False,
+        flip=bool(rng.integers(2)),
     )
     found = data.load(config, 1, 0)
     json.dumps(found.contents)

@@ -14,6 +14,7 @@ import pathlib
 from bms_keras.data import contents, sources
 from bms_keras.data.dataset import Dataset
 from bms_keras.data.images import Images
+from bms_keras.data.points import Points
 from bms_keras.data.synthetic import grid, ring
 from bms_keras.errors import OWN, BadInput, enter, one_line
 
@@ -21,6 +22,7 @@ __all__ = [
     "SOURCES",
     "Dataset",
     "Images",
+    "Points",
     "declared",
     "fields_of",
     "grid",
@@ -37,6 +39,7 @@ SOURCES = {  # by name; all others are paths, or names of tensorflow-datasets
 }
 FIELDS = {}  # of sources that have some of their own: by source, a `Field` by name
 TFDS = "tfds:"
+ARRAYS = (".npz", ".npy")
 CONTRACT = (
     *("kind", "name", "shape", "scale", "batches", "points", "unscaled"),
     *("fingerprint", "contents"),
@@ -93,8 +96,8 @@ def load(config, batch_size, seed):
         if source.startswith(TFDS):
             return sources.from_tfds(config, source.removeprefix(TFDS), batch_size, seed)
         return sources.from_folder(config, path, batch_size, seed)
-    if path and path.is_file() and path.suffix == ".npz":
-        return sources.from_npz(config, path, batch_size, seed)
+    if path and path.is_file() and path.suffix in ARRAYS:
+        return sources.from_arrays(config, path, batch_size, seed)
     if source and not path and any(mark in source for mark in "/~\\"):
         raise BadInput(
             f"config.data.source: there is nothing at {one_line(source)}. If a run's data have "
@@ -102,7 +105,7 @@ def load(config, batch_size, seed):
         )
     raise BadInput(
         f"config.data.source must be one of {', '.join(SOURCES)}, '{TFDS}NAME', or the path of an "
-        f".npz or of a folder of images. Received: {source!r}{OWN}"
+        f".npz, an .npy or of a folder of images. Received: {source!r}{OWN}"
     )
 
 
@@ -144,38 +147,41 @@ def name_of(source):
     if source.startswith(TFDS):
         return source.removeprefix(TFDS)
     path = pathlib.Path(source).resolve()
-    return path.stem if path.suffix == ".npz" else path.name
+    return path.stem if path.suffix in ARRAYS else path.name
 
 
 class Unopened:
-    """Images that are opened when more is asked of them than what is known without.
+    """Data that are opened when more is asked of them than what is known without.
 
     Args:
-        shape: Of an image, `(height, width, channels)`.
+        kind: Of the data.
+        shape: Of a data point.
         name: What they are called.
         opened: Function without arguments that opens them.
+        scale, centre: What bring a data point to its own units.
     """
 
-    kind = drawing = "images"
-    scale = 1.0
+    unscaled = Dataset.unscaled
 
-    def __init__(self, shape, name, opened):
+    def __init__(self, kind, shape, name, opened, scale=1.0, centre=0.0):
+        self.kind = kind
         self.shape = tuple(shape)
         self.name = name
+        self.scale, self.centre = scale, centre
         self._open = opened
 
     @functools.cached_property
-    def _images(self):
+    def _data(self):
         return self._open()
 
     def __getattr__(self, name):  # of what is not found otherwise
         if name.startswith("_"):
             raise AttributeError(name)
-        return getattr(self._images, name)
+        return getattr(self._data, name)
 
 
 def of_run(config, manifest):
-    """The data set of a run, of which images are opened when they are needed.
+    """The data set of a run; images and one's own points are opened when they are needed.
 
     Args:
         config: The run's config.
@@ -195,10 +201,10 @@ def of_run(config, manifest):
         return found
 
     fields = config.data
-    if noted:
-        kind, shape = noted["kind"], noted["shape"]
-    else:
-        kind, shape = "images", (fields.resolution, fields.resolution, fields.channels)
-    if fields.source in SOURCES or kind != "images" or not all(shape):
+    side = fields.resolution
+    known = noted or {"kind": "images", "shape": (side, side, fields.channels)}
+    brings_back = {key: known[key] for key in ("scale", "centre") if key in known}
+    enough = known["kind"] == "images" or brings_back
+    if fields.source in SOURCES or not enough or not all(known["shape"]):
         return opened()
-    return Unopened(shape, name_of(fields.source), opened)
+    return Unopened(known["kind"], known["shape"], name_of(fields.source), opened, **brings_back)

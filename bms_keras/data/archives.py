@@ -1,4 +1,4 @@
-"""Arrays of images in an `.npz`, of which the headers are read first."""
+"""Arrays in an `.npz` or an `.npy`, of which the headers are read first."""
 
 import math
 import os
@@ -23,10 +23,10 @@ def read(path, names):
         names: Of these, those that it holds are read.
 
     Returns:
-        A dictionary of uint8 arrays, and the names of all arrays in the file.
+        A dictionary of arrays of numbers, and the names of all arrays in the file.
 
     Raises:
-        ValueError: If an array is not uint8, or is not what its header says, or is too large.
+        ValueError: If an array holds no numbers, or is not what its header says, or is too large.
         Exception: Whatever else `zipfile` raises of a file that is damaged.
     """
     with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
@@ -34,36 +34,47 @@ def read(path, names):
         return {name: _array(archive, name) for name in names if name in held}, held
 
 
+def read_lone(path):
+    """The array of an `.npy`, mapped.
+
+    Raises:
+        ValueError: If it holds no numbers, or is not what its header says.
+    """
+    with open(path, "rb") as file:
+        shape, order, dtype, start = _header(file, "it")
+    size, there = math.prod(shape) * dtype.itemsize, os.path.getsize(path) - start
+    if size != there:
+        raise ValueError(f"it claims {size} bytes, and has {there}")
+    flat = np.memmap(path, "uint8", "r", start) if size else np.empty(0, "uint8")
+    return flat.view(dtype).reshape(shape, order=order)
+
+
 def _array(archive, name):
     member = archive.getinfo(f"{name}.npy")
     with archive.open(member) as file:
-        shape, fortran, start = _header(file, name)
-        size = math.prod(shape)
+        shape, order, dtype, start = _header(file, name)
+        size = math.prod(shape) * dtype.itemsize
         _check(archive, member, name, size, start)
-        order = "F" if fortran else "C"
         if size <= IN_MEMORY:
             array = np.empty(size, "uint8")
             _fill(array, file)
-            return array.reshape(shape, order=order)
-    return _mapped(archive, member, name, start).reshape(shape, order=order)
+            return array.view(dtype).reshape(shape, order=order)
+    return _mapped(archive, member, name, start).view(dtype).reshape(shape, order=order)
 
 
 def _header(file, name):
-    """Shape, whether in Fortran's order, and where the data begin."""
+    """Shape, order, dtype, and where the data begin."""
     version = np.lib.format.read_magic(file)
     reader = {(1, 0): "read_array_header_1_0", (2, 0): "read_array_header_2_0"}.get(version)
     if not reader:
         raise ValueError(f"{name} is of the .npy version {version}")
     shape, fortran, dtype = getattr(np.lib.format, reader)(file)
-    if dtype != np.uint8:
+    if dtype.kind not in "uif":
         what = "Python objects" if dtype.hasobject else f"{dtype} {shape}"
-        raise ValueError(
-            f"{name} must be uint8 images, (n, height, width) or with 1 or 3 channels "
-            f"behind. Received: {what}"
-        )
+        raise ValueError(f"{name} must hold numbers. Received: {what}")
     if min(shape, default=0) < 0:
         raise ValueError(f"{name} has the shape {shape}")
-    return shape, fortran, file.tell()
+    return shape, "F" if fortran else "C", dtype, file.tell()
 
 
 def _check(archive, member, name, size, start):

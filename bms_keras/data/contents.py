@@ -19,7 +19,7 @@ def of_rows(images):
     return np.array([digest(np.ascontiguousarray(image)) for image in images], "uint64")
 
 
-def split(digests, held_out, name):
+def split(digests, held_out, name, of="images"):
     """Which images are trained on and which are held out, by nothing but what they are.
 
     Held out are those whose digest lies in the lowest share of all 2^64, so that an image that is
@@ -31,6 +31,7 @@ def split(digests, held_out, name):
         digests: uint64 `(n,)`.
         held_out: The share, in (0, 1).
         name: What to call the images in the error.
+        of: What they are called there, if they are none.
 
     Returns:
         Two arrays of indices, of the images to train on and of those held out, each in the order
@@ -44,7 +45,7 @@ def split(digests, held_out, name):
     different = len(np.unique(ranked))
     if different < 2:
         raise BadInput(
-            f"{name} must hold two different images at least, of which config.data.held_out="
+            f"{name} must hold two different {of} at least, of which config.data.held_out="
             f"{held_out} leaves some to train on and some to measure with. Received: {different}"
         )
     lowest = np.searchsorted(ranked, ranked[0], "right")
@@ -82,10 +83,19 @@ def noted(manifest):
         and all(type(side) is int and 0 < side <= 2**16 for side in found["shape"])
         and len(found["shape"])
         == {"mixture": 1, "images": 3}.get(found["kind"], len(found["shape"]))
+        and _brings_back(found.get("centre"), found.get("scale"), found["shape"])
     )
     if not fits:
         raise BadInput("its note of the data that it was trained on is none")
     return found
+
+
+def _brings_back(centre, scale, shape):
+    """Whether a note says how points come back to their units, if it says anything of that."""
+    if centre is None:
+        return scale is None
+    floats = isinstance(centre, list) and all(type(each) is float for each in [*centre, scale])
+    return floats and [len(centre)] == shape
 
 
 def check(noted, data, accept):

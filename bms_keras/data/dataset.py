@@ -19,7 +19,7 @@ class Dataset:
         batch_size: Data points a batch.
         kind: What metrics and methods for some data only ask for: "mixture", "images", or a word of
             your own. Data of the kind "images" are best `bms_keras.data.Images`.
-        scale: What brings a data point to its own units, by multiplication.
+        scale, centre: What bring a data point to its own units: x * scale + centre.
         drawing: "scatter" of 2D points, "images", "none", or an object with the methods of
             `bms_keras.Drawing`.
         means, std: The modes' means `(modes, 2)` in the data's own units and their standard
@@ -37,6 +37,7 @@ class Dataset:
 
     kind = "points"
     scale = 1.0
+    centre = 0.0
     drawing = "none"
     means = std = None
 
@@ -67,7 +68,7 @@ class Dataset:
 
     def unscaled(self, x):
         """Scaled points in the data's own units, float64."""
-        return np.asarray(x, "float64") * self.scale
+        return np.asarray(x, "float64") * self.scale + self.centre
 
     def batches(self, start, stop, per_step=1):
         """What steps `start` to `stop - 1` take, for `fit`: a `tf.data.Dataset`, or on JAX a

@@ -1,4 +1,4 @@
-"""Images of any size, PNG, JPEG or WebP, brought to one size as uint8."""
+"""Images of any size and of the usual formats, brought to one size as uint8."""
 
 import concurrent.futures
 import contextlib
@@ -11,9 +11,17 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from bms_keras.data import store
+from bms_keras.data.folders import some
 from bms_keras.errors import BadInput, one_line
 
-FORMATS = ("PNG", "JPEG", "WEBP")  # whatever a file is called, no other decoder sees it
+FORMATS = (
+    "PNG",
+    "JPEG",
+    "WEBP",
+    "GIF",
+    "BMP",
+    "TIFF",
+)  # whatever a file is called, no other decoder sees it
 MODES = {1: "L", 3: "RGB"}
 GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L")
 LARGEST_FILE = 2**30  # bytes
@@ -54,7 +62,9 @@ def fit(image, resolution, channels, crop=0, background=255):
     if image.size != (side, side):  # no copy of a large image that is not needed
         image = image.crop((left, top, left + side, top + side))
     if image.mode.startswith("I"):  # 16 bits, which Pillow would cut off at 255
-        image = Image.fromarray((np.asarray(image) // 257).astype("uint8"))
+        image = Image.fromarray((_of_16_bits(image) // 257).astype("uint8"))
+    elif image.mode == "F":
+        raise ValueError("its pixels are floats, whose range nobody knows")
     elif image.has_transparency_data:
         ground = Image.new("RGB", image.size, (background,) * 3)
         image = image if image.mode == "RGBA" else image.convert("RGBA")
@@ -72,11 +82,13 @@ def decoded(files, config):
 
     Files are known by their names, sizes, times and inodes: a folder may be moved.
 
+    A line on standard error reports what became of the files, when they come from the cache, too.
+
     Args:
         files: Paths.
         config: `config.data`; channels of 0 are 1 if all files are grey, else 3. Of files that
             cannot be decoded, the first is an error, or with `skip_broken` they are left out and
-            counted.
+            reported.
 
     Returns:
         uint8 `(n, resolution, resolution, channels)`, and the digests of the files, uint64 `(n,)`.
@@ -91,7 +103,9 @@ def decoded(files, config):
     def make():
         channels = config.channels or (1 if all(map(_is_grey, files)) else 3)
         shape = (config.resolution, config.resolution, channels)
-        return shape, _in_order(lambda path: _decoded(path, channels, config), files)
+        report = _Report(len(files), config)
+        rows = _in_order(lambda path: _decoded(path, channels, config, report), files)
+        return shape, rows, report
 
     return store.kept((stamps, fields, config.skip_broken), len(files), make)
 
@@ -108,17 +122,39 @@ def _in_order(function, files):
             pool.shutdown(cancel_futures=True)  # at an error or Ctrl-C nothing more is begun
 
 
-def _decoded(path, channels, config):
+class _Report:
+    """What became of files: how many were used, cropped and resized, and which were skipped."""
+
+    def __init__(self, total, config):
+        self.total, self.config = total, config
+        self.sizes, self.skipped = [], []
+
+    def __call__(self):
+        """The report, a line."""
+        sides = [min(self.config.crop or min(size), *size) for size in self.sizes]
+        cropped = sum(size != (s, s) for size, s in zip(self.sizes, sides, strict=True))
+        resized = sum(side != self.config.resolution for side in sides)
+        line = f"{len(self.sizes)} of {self.total} files used, {cropped} of them cropped"
+        line += f" and {resized} resized to {self.config.resolution}x{self.config.resolution}"
+        if not self.skipped:
+            return line
+        return f"{line}; {len(self.skipped)} skipped: {some(sorted(self.skipped))}"
+
+
+def _decoded(path, channels, config, report):
     """A file's image and digest; `None` if it is none and that is all right."""
     try:
         with _opened(path) as (image, digest), ROOM.taken(image.width * image.height):
             size = (config.resolution, channels, config.crop, config.background)
-            return fit(_upright(image), *size), digest
+            found = fit(_upright(image), *size), digest
+            report.sizes.append(image.size)
+            return found
     except Exception as error:  # what a decoder raises is anybody's guess
-        if config.skip_broken:
-            return None
         known = {UnidentifiedImageError: f"it is none of {', '.join(FORMATS)}"}
         reason = known.get(type(error)) or one_line(str(error) or type(error).__name__)
+        if config.skip_broken:
+            report.skipped.append(f"{one_line(path.name)} ({reason})")
+            return None
         raise BadInput(
             f"{one_line(path)} is no image to train on ({reason}); remove it, or set "
             "config.data.skip_broken=True"
@@ -137,6 +173,14 @@ def _opened(path):
             if image.width * image.height > PIXELS:
                 raise ValueError(f"it is {image.width}x{image.height}, more than {PIXELS} pixels")
             yield image, int.from_bytes(content, "little")
+
+
+def _of_16_bits(image):
+    """The pixels of an image of integers, in 0..65535."""
+    pixels = np.asarray(image)
+    if pixels.min() < 0 or pixels.max() > 65535:
+        raise ValueError("its pixels are integers of more than 16 bits")
+    return pixels
 
 
 def _is_grey(path):

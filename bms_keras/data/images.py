@@ -10,8 +10,65 @@ import keras
 import numpy as np
 
 from bms_keras.data import contents, steps
-from bms_keras.data.dataset import Dataset
+from bms_keras.data.epochs import Epochs
 from bms_keras.errors import BadInput
+
+FLIPS = 1  # the random numbers of `flip` beside those of the order
+BLOCK = 1000  # images that are converted at a time
+WANTED = "uint8 images (n, height, width) or (n, height, width, 1 or 3)"
+
+
+def as_uint8(images, name):
+    """An array of images as uint8, by a rule that guesses nothing.
+
+    uint8 is taken as it is. Floats that end at 1 are in [-1, 1] where one is below 0, and in [0, 1]
+    where none is and both ends are reached, to within 1/255. What else there is could be either,
+    or in [0, 255].
+
+    Args:
+        images: Array `(n, height, width)` or `(n, height, width, 1 or 3)`.
+        name: What it is called.
+
+    Returns:
+        uint8 array `(n, height, width, 1 or 3)`.
+
+    Raises:
+        BadInput: If it is something else, in a line that says how to convert it.
+
+    Example:
+
+    >>> as_uint8(np.linspace(0, 1, 12).reshape(1, 3, 4), "mine").ravel()[[0, 5, 11]]
+    array([  0, 116, 255], dtype=uint8)
+    """
+    if images.ndim == 3:
+        images = images[..., None]
+    received = f"Received: {images.dtype} {images.shape}"
+    if images.ndim != 4 or images.shape[-1] not in (1, 3) or 0 in images.shape[1:]:
+        planes = images.ndim == 4 and images.shape[1] in (1, 3)
+        how = ": x.transpose(0, 2, 3, 1) brings channels behind" if planes else ""
+        raise BadInput(f"{name} must be {WANTED}{how}. {received}")
+    if images.dtype == np.uint8:
+        return images
+    if images.dtype.kind == "b" or not len(images):
+        raise BadInput(f"{name} must be {WANTED}. {received}")
+    low, high = float(images.min()), float(images.max())
+    if images.dtype.kind == "f" and -1 <= low < 0 and high <= 1:
+        return _by_blocks(quantized, images)
+    if images.dtype.kind == "f" and 0 <= low <= 1 / 255 and 1 - 1 / 255 <= high <= 1:
+        return _by_blocks(lambda x: quantized(2 * np.asarray(x, "float32") - 1), images)
+    if low >= 0 and 1 < high <= 255:
+        how = "np.uint8(x.round()) converts them"
+    else:  # nobody knows
+        how = "np.uint8(255 * x + 0.5) converts [0, 1], np.uint8(127.5 * x + 128) [-1, 1]"
+    raise BadInput(f"{name} must be {WANTED}: {how}. {received}, from {low:g} to {high:g}")
+
+
+def _by_blocks(function, images):
+    """What a function makes of images, as uint8, without a copy of all of them."""
+    found = np.empty(images.shape, "uint8")
+    for first in range(0, len(images), BLOCK):
+        found[first : first + BLOCK] = function(images[first : first + BLOCK])
+    return found
 
 
 def scaled(images):
@@ -47,7 +104,7 @@ class Rows:
         return np.asarray(self[:], dtype)
 
 
-class Images(Dataset):
+class Images(Epochs):
     """Training and held-out images of one size.
 
     Args:
@@ -58,6 +115,7 @@ class Images(Dataset):
         name: What the images are called.
         digests: Of each split's images, uint64 `(n,)` each; those of the arrays if not given.
         prepared: What was done to the sources of which these are the digests, if anything.
+        flip: Whether each image of a batch is mirrored, left to right, by the toss of a coin.
 
     Raises:
         BadInput: If there are fewer training images than a batch holds.
@@ -65,63 +123,39 @@ class Images(Dataset):
 
     kind = drawing = "images"
 
-    def __init__(self, train, test, batch_size, seed, name="images", digests=None, prepared=()):
-        if len(train) < batch_size:
-            raise BadInput(
-                f"{name} has {len(train)} training images: config.batch_size must be at most that. "
-                f"Received: {batch_size}"
-            )
-        self.train, self.test = train, test
-        self.batch_size = batch_size
-        self.seed = seed
-        self.name = name
+    def __init__(
+        self,
+        train,
+        test,
+        batch_size,
+        seed,
+        name="images",
+        digests=None,
+        prepared=(),
+        flip=False,
+    ):
+        super().__init__(train, test, batch_size, seed, name, "images")
         self.prepared = prepared
-        self.shape = tuple(train.shape[1:])
+        self.flip = flip
         if digests:
             self.digests = digests
 
-    @functools.cached_property
-    def digests(self):
-        """What tells the images apart, uint64: of those to train on, and of those held out."""
-        return contents.of_rows(self.train), contents.of_rows(self.test)
-
     def batch(self, number):
         """A batch, uint8 `(batch_size, *shape)`; a function of the seed and its number."""
-        return self.train[self.indices(number)]
-
-    def indices(self, number):
-        """Which training images a batch holds, `(batch_size,)`.
-
-        Each epoch visits the images in an order of its own; what is left at its end, less than a
-        batch, is dropped. Within a batch they ascend: a mapped file is read in one direction.
-        """
-        epoch, place = divmod(number, len(self.train) // self.batch_size)
-        return np.sort(self._order(epoch)[place * self.batch_size :][: self.batch_size])
-
-    @functools.lru_cache(maxsize=2)  # noqa: B019  (data sets live as long as the process)
-    def _order(self, epoch):
-        rng = np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, 0, epoch]))
-        return rng.permutation(len(self.train))
+        images = self.train[self.indices(number)]
+        if not self.flip:
+            return images
+        coins = np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, FLIPS, number]))
+        mirrored = coins.random(len(images)) < 0.5
+        return np.where(mirrored[:, None, None, None], images[:, :, ::-1], images)
 
     def images(self, n, split="test"):
-        """A sample of `n` images of a split, or all there are, as uint8.
-
-        The sample is drawn once and for all, whatever the run's seed: that of fewer images is the
-        beginning of that of more. Where the data lie sorted by class, it is of all classes.
-        """
-        images = self.test if split == "test" else self.train
-        order = np.random.Generator(np.random.Philox(key=0)).permutation(len(images))
-        return np.asarray(images[order[:n]])
+        """A sample of `n` images of a split, or all there are, as uint8; see `Epochs.sample`."""
+        return self.sample(n, split)
 
     def points(self, n):
         """A sample of `n` held-out images, scaled to [-1, 1]; fewer where there are fewer."""
         return scaled(self.images(n))
-
-    @functools.cached_property
-    def fingerprint(self):
-        """Tells data sets apart by their images, the split and how they were prepared: not by name,
-        nor by where they lie."""
-        return contents.fingerprint(*self.digests, (self.shape, self.prepared))
 
     @functools.cached_property
     def contents(self):

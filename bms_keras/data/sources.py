@@ -1,4 +1,6 @@
-"""Images from an `.npz`, a folder or tensorflow-datasets, brought to one size once.
+"""Data from arrays in a file, images of a folder or of tensorflow-datasets too.
+
+Images are brought to one size once.
 
 Digests are those of what the source holds, the bytes of a file or of an array's image, so that
 they depend neither on the size that is asked for nor on the version of a decoder.
@@ -8,51 +10,84 @@ from PIL import Image
 
 from bms_keras.data import archives, contents, decoding, store
 from bms_keras.data.folders import image_files
-from bms_keras.data.images import Images, Rows
+from bms_keras.data.images import Images, Rows, as_uint8
+from bms_keras.data.points import Points
 from bms_keras.errors import BadInput, one_line
 
+TRAIN = ("x_train", "images", "arr_0")  # names of the array to train on; the first there is
+OF_IMAGES = ("resolution", "channels", "crop", "flip")  # fields that say nothing of points
 
-def from_npz(config, path, batch_size, seed):
-    """Images of an `.npz`: `x_train` and, unless a share of that is to be held out, `x_test`.
 
-    The arrays are uint8, `(n, height, width)` or `(n, height, width, channels)`.
+def from_arrays(config, path, batch_size, seed):
+    """Images or points of an `.npz` or an `.npy`.
+
+    An `.npz` holds `x_train` (or `images`, or `arr_0`) and, unless a share of that is to be held
+    out, `x_test`; an `.npy` is what is trained on. Arrays of two axes are points, see `Points`;
+    others are images, see `as_uint8`.
     """
-    name = one_line(path)
-    try:
-        arrays, held = archives.read(path, ("x_train", "x_test"))
-    except Exception as error:  # of a file that is cut short, damaged or no archive
+    arrays, name = read_arrays(path), one_line(path)
+    key = next((key for key in TRAIN if key in arrays), None)
+    if not key:
         raise BadInput(
-            f"{name} cannot be read as an .npz: {one_line(error) or type(error).__name__}"
+            f"{name} must hold x_train (or {' or '.join(TRAIN[1:])}). "
+            f"Received: {one_line(', '.join(arrays.held))}"
+        )
+    parts = {"x_train": arrays[key]} | {k: arrays[k] for k in ("x_test",) if k in arrays}
+    if parts["x_train"].ndim == 2 and parts["x_train"].dtype != "uint8":
+        return _points(parts, name, config, batch_size, seed, path.stem)
+    return _images(parts, name, config, batch_size, seed, path.stem)
+
+
+class Arrays(dict):
+    """Arrays by name, and as `held` the names of all that their file holds."""
+
+    held = ()
+
+
+def read_arrays(path, names=(*TRAIN, "x_test")):
+    """Those arrays of an `.npz` that have one of these names; that of an `.npy` is the first.
+
+    Raises:
+        BadInput: If the file is cut short, damaged, or something else.
+    """
+    lone = path.suffix == ".npy"
+    try:
+        if lone:
+            return Arrays({names[0]: archives.read_lone(path)})
+        found, held = archives.read(path, names)
+    except Exception as error:  # what a damaged file raises is anybody's guess
+        raise BadInput(
+            f"{one_line(path)} cannot be read as an {path.suffix}: "
+            f"{one_line(error) or type(error).__name__}"
         ) from None
-    if "x_train" not in arrays:
-        raise BadInput(f"{name} must hold x_train. Received: {one_line(', '.join(held))}")
-    parts = {part: _checked(array, f"{name}:{part}") for part, array in arrays.items()}
+    arrays = Arrays(found)
+    arrays.held = held
+    return arrays
+
+
+def _points(parts, name, config, batch_size, seed, stem):
+    given = [field for field in OF_IMAGES if getattr(config, field)]
+    if given:
+        raise BadInput(f"config.data.{given[0]} is of images, and {name} holds points")
+    test = parts.get("x_test")
+    return Points(parts["x_train"], test, batch_size, seed, stem, config.held_out)
+
+
+def _images(parts, name, config, batch_size, seed, stem):
+    parts = {part: as_uint8(array, f"{name}:{part}") for part, array in parts.items()}
     digests = {part: contents.of_rows(array) for part, array in parts.items()}
     for part in parts:
         parts[part] = _fitted(parts[part], digests[part], config, f"{name}:{part}")
     train, ids = parts["x_train"], digests["x_train"]
     if "x_test" not in parts:
-        return _with_held_out(train, ids, config, batch_size, seed, path.stem)
+        return _with_held_out(train, ids, config, batch_size, seed, stem)
     test = parts["x_test"]
     if not len(test) or test.shape[1:] != train.shape[1:]:
         raise BadInput(
             f"{name}: x_test must be one or more images of the size of x_train, "
             f"{train.shape[1:]}. Received: {test.shape}"
         )
-    digests = ids, digests["x_test"]
-    return Images(train, test, batch_size, seed, path.stem, digests, _prepared(config))
-
-
-def _checked(images, name):
-    """An array as uint8 `(n, height, width, channels)`."""
-    if images.ndim == 3:
-        images = images[..., None]
-    if images.ndim != 4 or images.shape[-1] not in decoding.MODES or 0 in images.shape[1:]:
-        raise BadInput(
-            f"{name} must be uint8 images (n, height, width) or (n, height, width, 1 or 3). "
-            f"Received: {images.dtype} {images.shape}"
-        )
-    return images
+    return _opened(config, (train, test), (ids, digests["x_test"]), batch_size, seed, stem)
 
 
 def _fitted(images, digests, config, name):
@@ -65,7 +100,6 @@ def _fitted(images, digests, config, name):
     fits = images.shape[1:] == (resolution, resolution, channels) and not config.crop
     if fits or not len(images):
         return images
-    size = (resolution, channels, config.crop)
 
     def fit(image):
         try:
@@ -76,14 +110,15 @@ def _fitted(images, digests, config, name):
 
     def make():
         shape = (resolution, resolution, channels)
-        return shape, ((fit(image), digest) for image, digest in zip(images, digests, strict=True))
+        rows = ((fit(image), digest) for image, digest in zip(images, digests, strict=True))
+        return shape, rows, str
 
     size = (resolution, channels, config.crop)
     return store.kept(contents.fingerprint(digests, (), size), len(images), make)[0]
 
 
 def from_folder(config, path, batch_size, seed):
-    """Every PNG, JPEG and WebP file of a folder and of the folders in it."""
+    """Every image file of a folder and of the folders in it."""
     images, digests = decoding.decoded(image_files(path), config)
     return _with_held_out(images, digests, config, batch_size, seed, path.resolve().name)
 
@@ -113,7 +148,7 @@ def from_tfds(config, name, batch_size, seed):
     if len(parts) == 1:
         return _with_held_out(*parts[0], config, batch_size, seed, name)
     (train, test), digests = zip(*parts, strict=True)
-    return Images(train, test, batch_size, seed, name, digests, _prepared(config))
+    return _opened(config, (train, test), digests, batch_size, seed, name)
 
 
 def _tfds_split(builder, split, config):
@@ -133,17 +168,18 @@ def _tfds_split(builder, split, config):
 
     key = (info.full_name, split, size)
     shape = (config.resolution, config.resolution, channels)
-    return store.kept(key, info.splits[split].num_examples, lambda: (shape, rows()))
+    return store.kept(key, info.splits[split].num_examples, lambda: (shape, rows(), str))
 
 
 def _with_held_out(images, digests, config, batch_size, seed, name):
     """A data set without a split of its own: a share is held out, by each image's content."""
     parts = contents.split(digests, config.held_out, one_line(config.source))
-    train, test = (Rows(images, index) for index in parts)
+    rows = [Rows(images, index) for index in parts]
     digests = tuple(digests[index] for index in parts)
-    return Images(train, test, batch_size, seed, name, digests, _prepared(config))
+    return _opened(config, rows, digests, batch_size, seed, name)
 
 
-def _prepared(config):
-    """What is done to images before they are of the data set's shape."""
-    return config.crop, config.background
+def _opened(config, parts, digests, batch_size, seed, name):
+    """Images to train on and held out, as the config asks for them."""
+    prepared = config.crop, config.background  # before they are of the data set's shape
+    return Images(*parts, batch_size, seed, name, digests, prepared, config.flip)

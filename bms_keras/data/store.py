@@ -15,7 +15,7 @@ import sys
 
 import numpy as np
 
-from bms_keras.errors import BadInput
+from bms_keras.errors import BadInput, warn
 from bms_keras.files import cache
 
 HEADER = 128  # bytes before the images in an `.npy`, room enough for any number of them
@@ -27,8 +27,10 @@ def kept(key, n, make):
     Args:
         key: What the images depend on; its `repr` names them.
         n: How many there are, with those that will be left out.
-        make: Function without arguments that returns an image's shape and a generator of (uint8
-            array of this shape, digest), or of `None` for an image that is left out.
+        make: Function without arguments that returns an image's shape, a generator of (uint8
+            array of this shape, digest), or of `None` for an image that is left out, and a function
+            that says in a line, once all are made, what is to be reported of them; it is kept, and
+            said whenever the images are opened, unless it is empty.
 
     Returns:
         uint8 `(m, *shape)`, read-only and memory-mapped, and uint64 `(m,)`.
@@ -42,9 +44,9 @@ def kept(key, n, make):
     with contextlib.suppress(BadInput):  # missing or damaged: made (again)
         return _opened(path)
     _sweep(folder)
-    shape, rows = make()
+    shape, rows, report = make()
     try:
-        _write(path, rows, n, shape)
+        _write(path, rows, n, shape, report)
     except OSError as error:
         size = n * math.prod(shape) / 1e6
         raise BadInput(
@@ -65,10 +67,12 @@ def _opened(path):
         raise BadInput(f"{path} cannot be read ({error})") from None
     if not whole:
         raise BadInput(f"{path} is damaged: its checksum is wrong")
+    if report := str(index.get("report", "")):  # an older version kept none
+        warn(report)
     return images, index["digests"]
 
 
-def _write(path, rows, n, shape):
+def _write(path, rows, n, shape, report):
     """Writes the images to `path` and what tells of them beside it, whole or not at all."""
     scratch = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     try:
@@ -87,8 +91,6 @@ def _write(path, rows, n, shape):
                     print(f"decoded {done} of {n} images", file=sys.stderr, flush=True)
             if not digests:
                 raise BadInput(f"none of {n} files can be decoded as an image")
-            if len(digests) < n:
-                print(f"skipped {n - len(digests)} of {n} files", file=sys.stderr, flush=True)
             file.truncate(HEADER + len(digests) * math.prod(shape))
             file.seek(0)
             file.write(_header((len(digests), *shape)))
@@ -100,6 +102,7 @@ def _write(path, rows, n, shape):
     index = {
         "digests": np.array(digests, "uint64"),
         "sha256": np.frombuffer(checksum.digest(), "uint8"),
+        "report": np.array(report()),
     }
     cache.save(path.with_suffix(".npz"), index)
 

@@ -93,7 +93,7 @@ def _metadata(model, by, more):
         "latent_dim": model.latent_dim,
         "data_shape": model.data_shape,
         "latents": "standard normal",
-        "data_range": [-1, 1] if images else None,  # of points: data_scale brings their own units
+        "data_range": [-1, 1] if images else None,  # of points: x * data_scale + data_centre
         "averaged_weights": sorted(model.averages),
         "versions": by,
         **more,

@@ -10,8 +10,8 @@ import types
 import numpy as np
 
 from bms_keras import fields
-from bms_keras.errors import OWN, BadInput, enter, lookup, shown
-from bms_keras.metrics import fid, ivom, latent, lpips, modes
+from bms_keras.errors import OWN, BadInput, enter, lookup, shown, warn
+from bms_keras.metrics import fid, ivom, latent, lpips, modes, points
 from bms_keras.metrics.metric import Metric
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "applicable",
     "findings",
     "get",
+    "in_training",
     "measure",
     "options",
     "prepare",
@@ -30,6 +31,7 @@ __all__ = [
 
 METRICS = {
     "modes": modes.METRIC,
+    "points": points.METRIC,
     "latent": latent.METRIC,
     "fid": fid.METRIC,
     "ivom": ivom.METRIC,
@@ -166,8 +168,13 @@ def prepare(config, model, data):
         BadInput: If a metric does not apply, if what it needs cannot be had, or if
             `config.best_by` names none of the numbers.
     """
-    names, protocol = config.eval_metrics, config.protocol  # which has all options
+    names, protocol = in_training(config, data), config.protocol  # which has all options
     refuse(names, model, data)
+    for asked, name in zip(config.eval_metrics, names, strict=True):
+        if asked != name:
+            warn(
+                f"the metric {name!r} is measured, as {asked!r} {get(asked).obstacle(model, data)}"
+            )
     for name in names:
         get(name).fetch(data, protocol)
     keys = [key for name in names for key in get(name).keys(data, protocol)]
@@ -179,6 +186,12 @@ def prepare(config, model, data):
             f"{', '.join(keys)}. Received: {best_by!r}"
         )
     return keys
+
+
+def in_training(config, data):
+    """The metrics that are measured in training: `config.eval_metrics`, of which those for other
+    data give way to what they name for these (`Metric.instead`)."""
+    return [get(name).instead.get(data.kind, name) for name in config.eval_metrics]
 
 
 def refuse(names, model, data):

@@ -18,6 +18,8 @@ class Metric:
             `eval.py`. Metrics with the same option share its value.
         kind: The kind of data that it needs; `None` for any.
         posterior: Whether it needs a recognition network.
+        instead: By another kind of data, the name of the metric that is measured of them where a
+            config asks for this one in training.
         points: How many held-out points it needs.
         fetch: Takes a data set and the options; fetches and checks what else it needs.
         constants: The names of those of its numbers that say how it was measured, not what was
@@ -30,6 +32,7 @@ class Metric:
     keys: Callable = lambda data, options: ()
     options: dict = dataclasses.field(default_factory=dict)
     kind: str | None = None
+    instead: dict = dataclasses.field(default_factory=dict)
     posterior: bool = False
     points: int = 1
     fetch: Callable = lambda data, options: None

@@ -94,5 +94,6 @@ METRIC = Metric(
     _measure,
     lambda data, options: MODE_STATISTICS,
     kind="mixture",
+    instead={"points": "points"},
     titles={"modes": "modes", "high_quality_percent": "HQ %"},
 )

@@ -6,6 +6,11 @@ density and coverage those of Naeem et al. 2020 (https://arxiv.org/abs/2002.0979
 
 import numpy as np
 
+from bms_keras import fields
+from bms_keras.fields import Field
+
+NEIGHBOURS = Field(5, fields.integer(1, 1000), "k of precision, recall, density and coverage")
+PRDC = ("precision", "recall", "density", "coverage")  # what `prdc` returns
 BLOCK = 1000  # rows of the matrix of distances in memory at a time
 
 

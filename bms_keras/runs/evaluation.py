@@ -1,5 +1,7 @@
 """Measures the run in a workdir, and draws it, alone or beside others."""
 
+import numpy as np
+
 from bms_keras import data, metrics
 from bms_keras.errors import BadInput, optional
 from bms_keras.export import onnx_files, webpage
@@ -70,6 +72,8 @@ def evaluate(
     folder.log(record)
     if export_dir:
         notes = {"metrics": record, "config": as_read(config), "data_scale": built.data.scale}
+        if len(built.data.shape) == 1:  # of points
+            notes["data_centre"] = built.data.unscaled(np.zeros(built.data.shape)).tolist()
         print(f"exported to {built.model.export_saved_model(export_dir, **notes)}")
     return record
 

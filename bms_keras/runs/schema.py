@@ -71,7 +71,8 @@ FIELDS = {
     "data.source": Field(
         "",
         fields.text,
-        "grid, ring, tfds:NAME, an .npz or a folder of images; what data are is not their path",
+        "grid, ring, tfds:NAME, an .npz or .npy of images or points, a folder of images; what data "
+        "are is not their path",
         may_change=True,
     ),
     "data.resolution": Field(
@@ -91,6 +92,9 @@ FIELDS = {
     ),
     "data.background": Field(
         255, fields.integer(0, 255), "grey level that shows through transparent images"
+    ),
+    "data.flip": Field(
+        False, fields.boolean, "mirror images left to right at random while training"
     ),
     "data.accept_changes": Field(
         False, fields.boolean, "go on with other data than a run was trained on", may_change=True

@@ -174,7 +174,7 @@ class _Run:
         last = config.steps if self.evaluating else None  # it is measured in any case
         measuring = [
             Evaluate(functools.partial(self.measure, name), every, f"the metric {name!r}", last)
-            for name in config.eval_metrics
+            for name in metrics.in_training(config, self.data)
         ]
         if not distribution.is_first():
             return measuring
@@ -192,7 +192,7 @@ class _Run:
 
     def progress(self):
         config = self.config
-        measured = [metrics.get(name) for name in config.eval_metrics]
+        measured = [metrics.get(name) for name in metrics.in_training(config, self.data)]
         titles = [metric.shown(self.data, config.protocol) for metric in measured]
         titles = {f"eval/{key}": title for each in titles for key, title in each.items()}
         return progress.Progress(config.steps, titles, self.verbose)

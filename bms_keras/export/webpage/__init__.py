@@ -89,7 +89,9 @@ def _plane(data):
     if means is not None:
         modes = {"modes": means.tolist(), "std": data.std}
     shown = data.unscaled(data.points(1000)) if means is None else means
-    return modes | {"scale": data.scale, "reach": 1.3 * float(np.abs(shown).max())}
+    centre = data.unscaled(np.zeros(2))
+    reach = 1.3 * float(np.abs(shown - centre).max())
+    return modes | {"scale": data.scale, "centre": centre.tolist(), "reach": reach}
 
 
 def _embedded(name, content):

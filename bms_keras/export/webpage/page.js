@@ -18,7 +18,7 @@ const drawSample = oneAtATime(async () => {
   if (images) {
     paint(element("sample"), x);
   } else {
-    point = Array.from(x, (value) => value * info.scale);
+    point = Array.from(x, (value, i) => value * info.scale + info.centre[i % 2]);
     scatter(element("sample"));
     element("place").textContent = `x = (${point.map((v) => v.toFixed(2)).join(", ")})`;
   }
