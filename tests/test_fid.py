@@ -1,5 +1,6 @@
 """The distances are their formulas; the metric caches, and says what it measured."""
 
+import functools
 import importlib.util
 import types
 
@@ -9,10 +10,25 @@ import scipy.linalg
 
 from bms_keras.errors import BadInput
 from bms_keras.files import cache
-from bms_keras.metrics import fid as module
-from bms_keras.metrics.fid import Moments, fid, frechet_distance, kid, tfgan_frechet_distance
+from bms_keras.metrics import features as module
+from bms_keras.metrics.fid import (
+    Moments,
+    fid_and_kid,
+    frechet_distance,
+    kid,
+    tfgan_frechet_distance,
+    warn_of_few,
+)
 
 pytestmark = pytest.mark.neutral
+
+
+def fid(model, data, *args, seed=0, **kwargs):
+    """The two numbers as the metric measures them, by images of which it remembers nothing."""
+    module._latest.clear()
+    numbers = functools.partial(fid_and_kid, seed=seed)
+    return module.measured(numbers, ("fid", "kid"), model, data, *args, seed=seed, **kwargs)
+
 
 RNG = np.random.default_rng(0)
 D = 6
@@ -258,3 +274,33 @@ def test_features_that_cannot_be_kept_are_used_all_the_same(data, monkeypatch, c
     assert fid(Model(), data, 30, 5, Network()) == expected
     assert "are not kept: " in capsys.readouterr().err
     assert list((cache.folder() / "statistics").iterdir()) == []
+
+
+def test_metrics_that_ask_one_after_another_share_the_features_of_samples(data):
+    network, found = Network(), []
+    module._latest.clear()
+    for names in (("a",), ("b",)):
+        numbers = lambda x, y: (found.append(y) or 0.0,)  # noqa: E731
+        module.measured(numbers, names, Model(), data, 30, 20, network)
+    assert network.seen == [30, 20]
+    np.testing.assert_array_equal(*found)
+    module.measured(numbers, ("c",), Model(), data, 30, 20, network, seed=1)  # other samples
+    assert network.seen == [30, 20, 20]
+
+
+def test_what_is_remembered_is_bounded(data, monkeypatch):
+    monkeypatch.setattr(module, "CHUNK", 2)
+    fid(Model(), data, 30, 2 * module.LATEST + 8, Network())
+    assert len(module._latest) == module.LATEST
+
+
+@pytest.mark.parametrize(("n", "said"), [(D, True), (D + 1, False)])
+def test_too_few_images_for_the_covariance_are_said_once(capsys, n, said):
+    """At n = d + 1 it may have full rank."""
+    assert (np.linalg.matrix_rank(np.cov(X[:n], rowvar=False)) < D) == said
+    warn_of_few.__globals__["_warn_once"].cache_clear()
+    for _ in range(2):
+        warn_of_few(n, 50, D)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == said
+    assert not said or f"FID of {n} images is far too high: of up to {D} the" in lines[0]

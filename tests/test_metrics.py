@@ -100,8 +100,8 @@ def test_what_applies(built, of_images):
         return metrics.applicable(built.model, built.data)
 
     assert names(built) == ["modes", "latent"]
-    assert names(of_images["wae"]) == ["latent", "fid", "ivom", "lpips"]
-    assert names(of_images["sn_gan"]) == ["fid", "ivom", "lpips"]
+    assert names(of_images["wae"]) == ["latent", "fid", "prdc", "ivom", "lpips"]
+    assert names(of_images["sn_gan"]) == ["fid", "prdc", "ivom", "lpips"]
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_metric_of_ones_own_brings_its_options(monkeypatch):
 
 
 def test_an_unknown_metric():
-    known = "modes, latent, fid, ivom, lpips"
+    known = "modes, points, latent, fid, prdc, ivom, lpips"
     with pytest.raises(BadInput, match=rf"a metric must be one of {known}\. Received: 'beauty'"):
         metrics.get("beauty")
 

@@ -1,8 +1,14 @@
 """Precision, recall, density and coverage against the definitions, written out."""
 
+import tracemalloc
+import types
+
 import numpy as np
 import pytest
 
+from bms_keras import metrics
+from bms_keras.data.images import scaled
+from bms_keras.errors import BadInput
 from bms_keras.metrics import prdc as module
 from bms_keras.metrics.prdc import prdc
 
@@ -54,5 +60,50 @@ def test_a_lost_mode_costs_recall_and_coverage_only():
 
 def test_too_few_features_are_refused():
     x = np.zeros((5, 2))
-    with pytest.raises(ValueError, match=r"more than k=5 features\. Received: 5 and 6"):
+    with pytest.raises(BadInput, match=r"more than k=5 features\. Received: 5 and 6"):
         prdc(x, np.zeros((6, 2)))
+
+
+@pytest.mark.parametrize("k", [3, 5])
+def test_agrees_with_the_authors_package(k):
+    """Naeem et al.'s `prdc`."""
+    theirs = pytest.importorskip("prdc", reason="the package prdc is not installed").compute_prdc
+    rng = np.random.default_rng(2)
+    real, fake = rng.standard_normal((700, 64)), 0.1 + 0.9 * rng.standard_normal((500, 64))
+    assert prdc(real, fake, k) == pytest.approx(theirs(real, fake, nearest_k=k), abs=1e-6)
+
+
+def test_memory_is_that_of_blocks():
+    """Of 4,000 x 4,000 distances, 128 MB in float64, a quarter and some copies."""
+    x = np.random.default_rng(3).standard_normal((4000, 4))
+    tracemalloc.start()
+    try:
+        prdc(x, x + 0.01)
+        assert tracemalloc.get_traced_memory()[1] < 120e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_metric_goes_by_the_features_of_fid(monkeypatch):
+    """By the same images, samples and options, and its keys hold the protocol."""
+
+    class Network:
+        name, fingerprint = "pixels", "pixels-1"
+        features = staticmethod(lambda images, progress: images.reshape(len(images), -1) / 255.0)
+
+    pixels = np.random.default_rng(4).integers(0, 256, (60, 2, 2, 1), "uint8")
+    data = types.SimpleNamespace(
+        images=lambda n: pixels[:n], fingerprint="noise", test=pixels, kind="images"
+    )
+    model = types.SimpleNamespace(sample=lambda n, seed: scaled(pixels[-n:]))
+    monkeypatch.setattr(module.features.feature_networks, "of", lambda options: Network())
+    options = metrics.Protocol(real=50, generated=40, neighbours=3, features="my_net.keras")
+    found = metrics.get("prdc").function(model, data, options)
+    names = ("precision", "recall", "density", "coverage")
+    assert list(found) == [f"{name}_pixels_50_40_test" for name in names]
+    x = pixels.reshape(60, -1) / 255.0
+    expected = prdc(x[:50], x[-40:], 3)
+    assert list(found.values()) == pytest.approx(list(expected.values()), abs=1e-6)
+    keys = metrics.get("prdc").keys(data, options)
+    assert keys[0] == "precision_keras_my_net_50_40_test"
+    assert metrics.get("prdc").keys(data, metrics.Protocol())[1] == "recall_60_5000_test"

@@ -21,7 +21,8 @@ from absl import app, flags
 from ml_collections import ConfigDict
 
 from benchmarks.gpu import sheets
-from bms_keras.metrics import feature_networks, fid, ivom, prdc
+from bms_keras.metrics import feature_networks, ivom, prdc
+from bms_keras.metrics.fid import Moments, frechet_distance, kid
 from bms_keras.monitoring import figures, image_grids
 from bms_keras.runs import experiment
 
@@ -75,10 +76,8 @@ def _score(network, real, names, data, record):
         fake = _features(network, folder, name, images)
         protocol = f"{len(real)}_{len(fake)}_test"
         scores = {
-            f"fid_{protocol}": fid.frechet_distance(
-                fid.Moments().add(real), fid.Moments().add(fake)
-            ),
-            f"kid_{protocol}": fid.kid(real, fake)[0],
+            f"fid_{protocol}": frechet_distance(Moments().add(real), Moments().add(fake)),
+            f"kid_{protocol}": kid(real, fake)[0],
             **prdc.prdc(real, fake),
             **_ivom(folder, name, data),
         }

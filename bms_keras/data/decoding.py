@@ -61,6 +61,14 @@ def fit(image, resolution, channels, crop=0, background=255):
     left, top = ((length - side) // 2 for length in image.size)
     if image.size != (side, side):  # no copy of a large image that is not needed
         image = image.crop((left, top, left + side, top + side))
+    image = _converted(image, channels, background)
+    if side != resolution:
+        image = image.resize((resolution, resolution), Image.Resampling.LANCZOS)
+    return np.asarray(image).reshape(resolution, resolution, channels)
+
+
+def _converted(image, channels, background):
+    """An image in grey or RGB, of 8 bits and without transparency."""
     if image.mode.startswith("I"):  # 16 bits, which Pillow would cut off at 255
         image = Image.fromarray((_of_16_bits(image) // 257).astype("uint8"))
     elif image.mode == "F":
@@ -70,11 +78,32 @@ def fit(image, resolution, channels, crop=0, background=255):
         image = image if image.mode == "RGBA" else image.convert("RGBA")
         ground.paste(image, mask=image)
         image = ground
-    if image.mode != MODES[channels]:
-        image = image.convert(MODES[channels])
-    if side != resolution:
-        image = image.resize((resolution, resolution), Image.Resampling.LANCZOS)
-    return np.asarray(image).reshape(resolution, resolution, channels)
+    return image if image.mode == MODES[channels] else image.convert(MODES[channels])
+
+
+def read(path, channels, resolution=0):
+    """The image of a file, as uint8 `(height, width, channels)`.
+
+    Args:
+        path: Path of it.
+        channels: 1 or 3.
+        resolution: Height and width that `fit` brings it to; 0 leaves it as it is.
+
+    Raises:
+        BadInput: If it cannot be decoded.
+    """
+    try:
+        with _opened(path) as (image, _), ROOM.taken(image.width * image.height):
+            if resolution:
+                return fit(_upright(image), resolution, channels)
+            return np.atleast_3d(np.asarray(_converted(_upright(image), channels, 255)))
+    except Exception as error:  # what a decoder raises is anybody's guess
+        raise BadInput(f"{one_line(path)} is no image that can be read ({_why(error)})") from None
+
+
+def channels_of(files):
+    """1 if all files are grey, else 3."""
+    return 1 if all(map(_is_grey, files)) else 3
 
 
 def decoded(files, config):
@@ -101,16 +130,16 @@ def decoded(files, config):
     fields = (config.resolution, config.channels, config.crop, config.background)
 
     def make():
-        channels = config.channels or (1 if all(map(_is_grey, files)) else 3)
+        channels = config.channels or channels_of(files)
         shape = (config.resolution, config.resolution, channels)
         report = _Report(len(files), config)
-        rows = _in_order(lambda path: _decoded(path, channels, config, report), files)
+        rows = in_order(lambda path: _decoded(path, channels, config, report), files)
         return shape, rows, report
 
     return store.kept((stamps, fields, config.skip_broken), len(files), make)
 
 
-def _in_order(function, files):
+def in_order(function, files):
     """What a function says of each file, by as many threads as there are processors."""
     pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
     with warnings.catch_warnings():
@@ -150,8 +179,7 @@ def _decoded(path, channels, config, report):
             report.sizes.append(image.size)
             return found
     except Exception as error:  # what a decoder raises is anybody's guess
-        known = {UnidentifiedImageError: f"it is none of {', '.join(FORMATS)}"}
-        reason = known.get(type(error)) or one_line(str(error) or type(error).__name__)
+        reason = _why(error)
         if config.skip_broken:
             report.skipped.append(f"{one_line(path.name)} ({reason})")
             return None
@@ -159,6 +187,11 @@ def _decoded(path, channels, config, report):
             f"{one_line(path)} is no image to train on ({reason}); remove it, or set "
             "config.data.skip_broken=True"
         ) from None
+
+
+def _why(error):
+    known = {UnidentifiedImageError: f"it is none of {', '.join(FORMATS)}"}
+    return known.get(type(error)) or one_line(str(error) or type(error).__name__)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,9 @@ import numpy as np
 
 from bms_keras import fields
 from bms_keras.errors import OWN, BadInput, enter, lookup, shown, warn
-from bms_keras.metrics import fid, ivom, latent, lpips, modes, points
+from bms_keras.metrics import ivom, latent, lpips, modes, points, prdc
+from bms_keras.metrics.comparison import compare, fid, kid, precision_recall
+from bms_keras.metrics.fid import METRIC as FID
 from bms_keras.metrics.metric import Metric
 
 __all__ = [
@@ -19,11 +21,15 @@ __all__ = [
     "Metric",
     "Protocol",
     "applicable",
+    "compare",
+    "fid",
     "findings",
     "get",
     "in_training",
+    "kid",
     "measure",
     "options",
+    "precision_recall",
     "prepare",
     "refuse",
     "register",
@@ -33,7 +39,8 @@ METRICS = {
     "modes": modes.METRIC,
     "points": points.METRIC,
     "latent": latent.METRIC,
-    "fid": fid.METRIC,
+    "fid": FID,
+    "prdc": prdc.METRIC,
     "ivom": ivom.METRIC,
     "lpips": lpips.METRIC,
 }

@@ -6,71 +6,44 @@ the features by a polynomial kernel. Both depend on the protocol: the network, t
 images and the split stand in every key.
 """
 
-import hashlib
-import sys
-import time
+import functools
 
 import numpy as np
 import scipy.linalg
 from threadpoolctl import threadpool_limits
 
-from bms_keras import fields
-from bms_keras.errors import BadInput
-from bms_keras.fields import Field
-from bms_keras.files import cache
-from bms_keras.metrics import feature_networks, inception, tfgan
-from bms_keras.metrics.metric import MOST, Metric
-from bms_keras.metrics.samples import GENERATED, drawn
-
-CHUNK = 1000  # generated images in memory at a time
+from bms_keras.errors import warn
+from bms_keras.metrics import features, tfgan
 
 
-def fid(model, data, real=10_000, generated=5_000, network=None, seed=0):
-    """FID and KID of a model's samples against held-out images.
+def fid_and_kid(x, y, seed=0):
+    """The two distances of the features of real images and of generated ones.
 
     Args:
-        model: What has `sample(n, seed=)`.
-        data: What has `images(n, split=)` and `fingerprint`. The features of its images are cached.
-        real, generated: Numbers of images; the real ones may be fewer, and the key says how many.
-        network: An `Inception` (the default, with weights fetched on first use) or what has its
-            `features`, `name` and `fingerprint`.
-        seed: Integer seed of the samples and of KID's subsets.
+        x, y: Arrays `(n, d)` and `(m, d)`.
+        seed: Integer seed of KID's subsets.
 
     Returns:
-        Dictionary of two floats, `fid_<real>_<generated>_test` and `kid_<real>_<generated>_test`;
-        with a network of one's own, `fid_<network.name>_<real>_<generated>_test` and so on.
-
-    Raises:
-        BadInput: If there are fewer than two images on a side, the model's samples are not finite,
-            the network's weights cannot be had, or what it makes of images is not finite.
+        Two floats.
     """
-    network = network or feature_networks.network()
-    x = _finite(_real_features(network, data, real), "held-out images", network)
-    if min(len(x), generated) < 2:
-        raise BadInput(
-            "FID needs at least two images on each side. "
-            f"Received: {len(x)} held-out, {generated} generated"
+    warn_of_few(len(x), len(y), x.shape[1])
+    return frechet_distance(Moments().add(x), Moments().add(y)), kid(x, y, seed=seed)[0]
+
+
+def warn_of_few(real, generated, d):
+    """Says, once, that an FID of so few images means little.
+
+    The covariance of n features of d numbers has the rank n - 1 at most: up to n = d it is
+    singular, and the FID is that of a few directions, biased upward by tens of points.
+    """
+    if min(real, generated) <= d:
+        _warn_once(
+            f"FID of {min(real, generated)} images is far too high: of up to {d} the covariance of "
+            f"{d} features is singular. Compare equal counts only, or KID, which has no such bias"
         )
-    y = _finite(_generated_features(network, model, generated, seed), "samples", network)
-    names = _names(len(x), generated, network)
-    distances = frechet_distance(Moments().add(x), Moments().add(y)), kid(x, y, seed=seed)[0]
-    return dict(zip(names, distances, strict=True))
 
 
-def keys(real, generated, source=""):
-    """The names of what `fid` returns.
-
-    Args:
-        real, generated: Numbers of images.
-        source: The network's, as `feature_networks.network` takes it.
-    """
-    return _names(real, generated, feature_networks.kind(source))
-
-
-def _names(real, generated, network):
-    own = "" if network.name == inception.Inception.name else f"{network.name}_"
-    protocol = f"{own}{real}_{generated}_test"
-    return f"fid_{protocol}", f"kid_{protocol}"
+_warn_once = functools.cache(warn)
 
 
 class Moments:
@@ -196,84 +169,6 @@ def _gram(x, y):
     return k * k * k  # `k**3` takes ten times as long
 
 
-def _real_features(network, data, n, split="test"):
-    """The features of a sample of n images of a split, from the cache if they are there."""
-    folder = cache.subfolder("statistics")
-    images = data.images(n, split=split)
-    key = f"{network.fingerprint} {data.fingerprint} {split} {len(images)}"
-    file = folder / f"{network.name}-{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
-    try:
-        features = cache.load(file).get("features")
-        if features is not None and len(features) == len(images):
-            return features
-    except BadInput:  # missing or damaged: made (again) below
-        pass
-    progress = _Progress("features of real images", len(images))
-    features = network.features(images, progress=progress)
-    try:
-        cache.save(file, {"features": features})
-    except BadInput as error:  # they cost minutes, but are there
-        print(f"features of real images are not kept: {error}", file=sys.stderr, flush=True)
-    return features
-
-
-def _finite(features, whose, network):
-    """Features as they are, unless they are not finite: their distance would be NaN, or even 0."""
-    if not np.isfinite(features).all():
-        raise BadInput(
-            f"the features of {whose} are not finite: the weights of {network.name} are not those "
-            "of a network that was trained"
-        )
-    return features
-
-
-def _generated_features(network, model, n, seed):
-    progress = _Progress("features of generated images", n)
-    parts = []
-    for start in range(0, n, CHUNK):
-        images = drawn(model, min(CHUNK, n - start), [seed, start])
-        parts.append(network.features(images, progress=progress.after(start)))
-    return np.concatenate(parts)
-
-
-class _Progress:
-    """Says on stderr how many images are done, every ten seconds; silent about what is quick."""
-
-    def __init__(self, label, total):
-        self.label, self.total = label, total
-        self.began = self.said = time.monotonic()
-
-    def __call__(self, done):
-        now = time.monotonic()
-        if now - self.said >= 10:
-            self.said = now
-            rate = f"{done / (now - self.began):.1f} a second"
-            print(f"{self.label}: {done} of {self.total}, {rate}", file=sys.stderr, flush=True)
-
-    def after(self, start):
-        """The same for the images from `start` on."""
-        return lambda done: self(start + done)
-
-
-def _measure(model, data, options):
-    network = feature_networks.network(options.inception)
-    return fid(model, data, options.real, options.generated, network)
-
-
-METRIC = Metric(
-    _measure,
-    lambda data, options: keys(
-        min(options.real, len(data.test)), options.generated, options.inception
-    ),
-    {
-        "real": Field(10_000, fields.integer(2, MOST), "held-out images of the FID"),
-        "generated": GENERATED,
-        "inception": Field(
-            "", fields.text, "an .npz of the FID's network, tfhub, or '' for the usual one"
-        ),
-    },
-    kind="images",
-    points=2,
-    fetch=lambda data, options: feature_networks.network(options.inception),
-    titles={"fid": "FID"},
+METRIC = features.metric(
+    lambda x, y, options: fid_and_kid(x, y), ("fid", "kid"), points=2, titles={"fid": "FID"}
 )

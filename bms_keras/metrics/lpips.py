@@ -148,17 +148,17 @@ class LPIPS:
         require_channels_last()
         backbone, layers = lookup(BACKBONES, name, "network of LPIPS")
         images = keras.Input((None, None, 3), dtype="float32")
-        self._backbone = keras.Model(images, layers(images))
+        self.backbone = keras.Model(images, layers(images))
         shapes = {
             f"{backbone}/Conv_{i // 2}/{('kernel', 'bias')[i % 2]}": variable.shape
-            for i, variable in enumerate(self._backbone.weights)
+            for i, variable in enumerate(self.backbone.weights)
         }
         heads = {
             f"NetLinLayer_{i}/Conv_0/kernel": (1, 1, output.shape[-1], 1)
-            for i, output in enumerate(self._backbone.outputs)
+            for i, output in enumerate(self.backbone.outputs)
         }
         weights.check(f"LPIPS ({name})", arrays, shapes | heads)
-        self._backbone.set_weights([arrays[key] for key in shapes])
+        self.backbone.set_weights([arrays[key] for key in shapes])
         self._heads = [arrays[key][0, 0] for key in heads]
         self._models = {}
         self.name = name
@@ -206,7 +206,7 @@ class LPIPS:
         size = tuple(max(side, SMALLEST) for side in x.shape[1:3])
         if size != x.shape[1:3]:
             x = ops.image.resize(x, size, interpolation="bilinear")
-        features = self._backbone((x - np.float32(MEAN)) / np.float32(STD))
+        features = self.backbone((x - np.float32(MEAN)) / np.float32(STD))
         return sum(map(_difference, features, self._heads))
 
 

@@ -7,7 +7,9 @@ density and coverage those of Naeem et al. 2020 (https://arxiv.org/abs/2002.0979
 import numpy as np
 
 from bms_keras import fields
+from bms_keras.errors import BadInput
 from bms_keras.fields import Field
+from bms_keras.metrics import features
 
 NEIGHBOURS = Field(5, fields.integer(1, 1000), "k of precision, recall, density and coverage")
 PRDC = ("precision", "recall", "density", "coverage")  # what `prdc` returns
@@ -29,7 +31,7 @@ def prdc(real, fake, k=5):
         over k (it may exceed 1); `coverage`, the share of data whose own ball holds a sample.
 
     Raises:
-        ValueError: If a side has no more than k features.
+        BadInput: If a side has no more than k features.
 
     Example:
 
@@ -39,7 +41,7 @@ def prdc(real, fake, k=5):
     1.0
     """
     if min(len(real), len(fake)) <= k:
-        raise ValueError(
+        raise BadInput(
             f"each side needs more than k={k} features. Received: {len(real)} and {len(fake)}"
         )
     real, fake = (np.asarray(x, "float64") for x in (real, fake))
@@ -76,3 +78,12 @@ def _distances(a, b):
     """Squared Euclidean distances `(n, m)`."""
     squares = np.sum(a**2, 1)[:, None] + np.sum(b**2, 1)[None]
     return np.maximum(squares - 2 * a @ b.T, 0)
+
+
+METRIC = features.metric(
+    lambda x, y, options: prdc(x, y, options.neighbours).values(),
+    PRDC,
+    points=6,
+    titles={"precision": "precision", "recall": "recall"},
+    options={"neighbours": NEIGHBOURS},
+)
