@@ -88,7 +88,7 @@ def test_a_run_is_exported_without_its_data(place, monkeypatch):
     _, built, _ = evaluation.load(Workdir("run"))
     assert built.data.shape == built.model.data_shape == (8, 8, 3)
     with pytest.raises(
-        bms_keras.BadInput, match=r"an \.npz or of a folder of images\. Received: 'mine'"
+        bms_keras.BadInput, match=r"an \.npy or of a folder of images\. Received: 'mine'"
     ):
         built.data.points(3)
 
