@@ -29,6 +29,8 @@ cli.prepare()
 WORKDIR = flags.DEFINE_string("workdir", None, "The folder of the run.")
 METRICS = flags.DEFINE_list("metrics", None, "Metrics by name; all that apply, if not given.")
 COMPARE = flags.DEFINE_list("compare", [], "Other workdirs, to draw beside this one.")
+SAMPLER = flags.DEFINE_string("sampler", None, "Draws the samples that are measured; see --list.")
+POINTS = flags.DEFINE_integer("sampler_points", 10_000, "Data points that it is fitted to.", 20)
 CHECKPOINT = flags.DEFINE_string("checkpoint", "newest", "'newest', 'best' or a step.")
 EXPORTS = {
     "export_dir": flags.DEFINE_string("export_dir", None, "Folder for a SavedModel: DIR/1, DIR/2."),
@@ -49,6 +51,7 @@ flags.register_validator(
 def main():
     given = {n: flag.value for n, flag in (EXPORTS | PROTOCOL).items() if flag.value is not None}
     which = CHECKPOINT.value if CHECKPOINT.value in ("newest", "best") else int(CHECKPOINT.value)
+    given |= {"sampler": SAMPLER.value, "sampler_points": POINTS.value}
     record = evaluation.evaluate(WORKDIR.value, METRICS.value, COMPARE.value, which, **given)
     print(json.dumps(record))
 

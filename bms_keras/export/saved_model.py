@@ -12,6 +12,8 @@ The signatures, for data of shape `data_shape` and latents of L dimensions. Imag
 | encode_uint8 (with R, images only) | images uint8 | mean, log_variance |
 | reconstruct (with R) | images float32, samples int32, seed int64 | images, distance float32 (b,) |
 | score (with a D_I that puts out one number) | images float32 | log_ratio float32 (b,): log D_I |
+| sample_likelihood, sample_mh, sample_likelihood_mh, each and with _uint8 (of the samplers that \
+were fitted; see `bms_keras.sampling`) | n int32, seed int64 | as of sample |
 
 `sample` draws at most `most_samples(model)` at once, which `metadata.json` holds: the numbers of a
 request, data or latents, are at most 2^26. So are those of `reconstruct`, which gives the best of
@@ -22,9 +24,9 @@ the precision of training, as `model.sample` does; what goes in and comes out is
 import contextlib
 import importlib
 import json
-import math
 import os
 import pathlib
+import pickle
 import re
 import shutil
 import sys
@@ -33,16 +35,14 @@ import tempfile
 import keras
 from keras import ops
 
-from bms_keras import files, objectives
-from bms_keras.backends import standard_normal
+from bms_keras import files
 from bms_keras.backends.versions import versions
 from bms_keras.errors import BadInput, reason
+from bms_keras.export.served import Served, most_samples
 from bms_keras.export.tensorflow_process import run_on_tensorflow
-from bms_keras.tiling import best_of, tiled
 
+SAMPLERS = "samplers.pickle"  # beside the model on its way to another process
 VERSIONS = "versions.json"  # on its way to metadata.json
-CHUNK = 500, 2**20  # samples, or numbers if that is more, decoded at a time: bounds the memory
-MOST_NUMBERS = 2**26  # that a request may ask for: 256 MiB of float32
 
 
 def export_saved_model(model, folder, **metadata):
@@ -117,6 +117,7 @@ def _write_in_another_process(model, path):
     with tempfile.TemporaryDirectory() as scratch:
         saved = pathlib.Path(scratch) / "model.keras"
         model.save(saved)
+        saved.with_name(SAMPLERS).write_bytes(pickle.dumps(_exported(model)))
         layers = (each for net in model.networks.values() for each in net._flatten_layers())
         used = {type(each).__module__ for each in (model, *layers)} - {"__main__"}
         run_on_tensorflow(__name__, saved, path, *sorted(used))
@@ -162,16 +163,14 @@ def signatures(model):
         "data": tf.TensorSpec((None, *model.data_shape), tf.float32, data),
         "uint8": tf.TensorSpec((None, *model.data_shape), tf.uint8, data),
     }
-    served = _Served(model)
-    table = {
-        "serving_default": (lambda z: {data: served.decode(z)}, ["z"]),
-        "sample": (lambda n, seed: {data: served.sample(n, seed)}, ["n", "seed"]),
-    }
-    if images:
-        table["sample_uint8"] = (
-            lambda n, seed: {data: _quantized(served.sample(n, seed))},
-            ["n", "seed"],
-        )
+    served = Served(model)
+    table = {"serving_default": (lambda z: {data: served.decode(z)}, ["z"])}
+    for name, sampler in {"": None, **_exported(model)}.items():
+        name = f"sample_{name.replace('+', '_')}".rstrip("_")
+        draw = served.drawing(sampler)
+        table[name] = (_named(data, draw), ["n", "seed"])
+        if images:
+            table[f"{name}_uint8"] = (_named(data, draw, _quantized), ["n", "seed"])
     if model.has_posterior:
         table["encode"] = (served.encode, ["data"])
         if images:
@@ -191,72 +190,14 @@ def signatures(model):
     }
 
 
-def most_samples(model):
-    """How many samples of a model the SavedModel draws for a request, at most."""
-    return max(1, MOST_NUMBERS // max(math.prod(model.data_shape), model.latent_dim))
+def _named(name, draw, then=lambda x: x):
+    """A function of n and a seed, for a signature of that output."""
+    return lambda n, seed: {name: then(draw(n, seed))}
 
 
-class _Served:
-    """What `Game` and `Autoencoding` do outside training, as functions of tensors."""
-
-    def __init__(self, model):
-        self.model = model
-
-    def network(self, name, x):
-        return ops.cast(self.model.inference_network(name)(x, training=False), "float32")
-
-    def decode(self, z):
-        return self.network("generator", z)
-
-    def sample(self, n, seed):
-        import tensorflow as tf
-
-        with tf.control_dependencies([self.bounded(n, "n")]):
-            z = standard_normal((tf.identity(n), self.model.latent_dim), seed)
-        samples, numbers = CHUNK
-        size = max(samples, numbers // math.prod(self.model.data_shape))
-        x = tf.cond(n > size, lambda: self.decode_in_chunks(z, size), lambda: self.decode(z))
-        return tf.ensure_shape(x, (None, *self.model.data_shape))
-
-    def bounded(self, count, name):
-        import tensorflow as tf
-
-        most = most_samples(self.model)
-        message = f"{name} must be at most {most}"
-        return tf.debugging.assert_less_equal(count, tf.cast(most, count.dtype), message)
-
-    def decode_in_chunks(self, z, size):
-        import tensorflow as tf
-
-        chunks = -(-tf.shape(z)[0] // size)
-        parts = tf.TensorArray(
-            tf.float32, chunks, infer_shape=False, element_shape=(None, *self.model.data_shape)
-        )
-        _, parts = tf.while_loop(
-            lambda i, parts: i < chunks,
-            lambda i, parts: (i + 1, parts.write(i, self.decode(z[i * size : (i + 1) * size]))),
-            (0, parts),
-            parallel_iterations=1,
-        )
-        return parts.concat()
-
-    def encode(self, x):
-        parameters = self.network("recognition", x)
-        mean, log_variance = objectives.mean_and_log_variance(parameters, self.model.log_variances)
-        return {"mean": mean, "log_variance": log_variance}
-
-    def reconstruct(self, x, samples, seed):
-        import tensorflow as tf
-
-        count = tf.cast(samples, "int64") * ops.cast(ops.shape(x)[0], "int64")
-        positive = tf.debugging.assert_positive(samples, "samples")
-        with tf.control_dependencies([positive, self.bounded(count, "samples")]):
-            shape = (tf.identity(samples), ops.shape(x)[0], self.model.latent_dim)
-        z = objectives.gaussian(**self.encode(x), noise=standard_normal(shape, seed))
-        return best_of(x, tiled(self.decode, z), self.model.norm)
-
-    def score(self, x):
-        return {"log_ratio": objectives.log_ratio(self.network("image_critic", x))}
+def _exported(model):
+    """The samplers of a game that a SavedModel can draw from, by name."""
+    return {name: sampler for name, sampler in model.samplers.items() if sampler.exported}
 
 
 def _scaled(images):
@@ -276,6 +217,9 @@ def _main(saved, path, *modules):
         model = keras.saving.load_model(saved, compile=False)
     except (TypeError, ValueError) as error:  # of a class that is not registered with Keras
         sys.exit(f"the model cannot be read by TensorFlow: {str(error).splitlines()[0]}")
+    model.samplers = pickle.loads(pathlib.Path(saved).with_name(SAMPLERS).read_bytes())
+    for sampler in model.samplers.values():
+        sampler.attach(model)
     try:
         _write(model, path)
     except BadInput as error:

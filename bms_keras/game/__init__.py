@@ -1,7 +1,6 @@
 """A game: networks that players train in turns, as one `keras.Model`."""
 
 import dataclasses
-import os
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -9,9 +8,10 @@ import keras
 import numpy as np
 
 from bms_keras import distribution
-from bms_keras.backends import TakesTurns, predict, standard_normal
+from bms_keras.backends import TakesTurns, standard_normal
 from bms_keras.game.fitting import GRADIENT_NORM, Fits
 from bms_keras.game.saving import Saves
+from bms_keras.game.using import Used
 from bms_keras.layers import SpectralNormalization
 from bms_keras.networks.adopted import functional
 
@@ -39,7 +39,7 @@ class Player:
         return [v for network in self.networks for v in network.trainable_variables]
 
 
-class Game(TakesTurns, Fits, Saves, keras.Model):
+class Game(TakesTurns, Fits, Saves, Used, keras.Model):
     """A `keras.Model` whose `train_step` lets players take turns.
 
     A method derives from this class, hands its networks to the constructor and says in
@@ -82,6 +82,7 @@ class Game(TakesTurns, Fits, Saves, keras.Model):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.trackers = {}
+        self.samplers = {}  # by name; see `bms_keras.sampling`
         self.built = True
         for _ in range(10):  # so that sigma is right from the first step on
             self._power_iteration(self.networks.values())
@@ -192,15 +193,7 @@ class Game(TakesTurns, Fits, Saves, keras.Model):
         """Starts the noise of training anew, from an integer seed."""
         self.seed_generator.state.assign(keras.random.SeedGenerator(seed).state)
 
-    # Using the model.
-
-    @property
-    def latent_dim(self):
-        return self.generator.input_shape[-1]
-
-    @property
-    def data_shape(self):
-        return tuple(self.generator.output_shape[1:])
+    # What losses draw.
 
     def prior(self, *shape):
         """Samples of p(z) = N(0, I) for training, of shape `(*shape, latent_dim)`.
@@ -218,69 +211,11 @@ class Game(TakesTurns, Fits, Saves, keras.Model):
         """As many samples G(z), z ~ p(z), as there are data points in `x`."""
         return self.decode(self.prior(keras.ops.shape(x)[0]))
 
-    def inference_network(self, name):
-        """The network to use outside training: its moving average where there is one."""
-        return self.averages.get(name) or self.networks[name]
-
-    def call(self, inputs):
-        """G(z): data of shape `(batch, *data_shape)` for latents of shape `(batch, latent_dim)`."""
-        return self.inference_network("generator")(inputs, training=False)
-
-    def sample(self, n, seed=None, batch_size=500):
-        """Draws `n` samples of the generator.
-
-        Args:
-            n: Number of samples.
-            seed: Integer; the same seed gives the same samples, on both backends and from an
-                exported SavedModel. `None` for fresh ones.
-            batch_size: How many to draw at a time, which bounds the memory.
-
-        Returns:
-            float32 array of shape `(n, *data_shape)`.
-
-        Raises:
-            ValueError: If `n` is negative.
-        """
-        if not isinstance(n, (int, np.integer)) or n < 0:
-            raise ValueError(f"n must be an integer of at least 0. Received: n={n!r}")
-        if n == 0:
-            return np.zeros((0, *self.data_shape), "float32")
-        z = standard_normal((n, self.latent_dim), fresh_seed(seed))
-        return predict(self.inference_network("generator"), z, batch_size)
-
-    def summary(self, line_length=None, positions=None, print_fn=None, **kwargs):
-        """Prints the layers of each network, and which players train it.
-
-        Args:
-            line_length, positions, **kwargs: As in `keras.Model.summary`, for each network.
-            print_fn: Function of a string that is called instead of `print`.
-
-        Example:
-
-        >>> model.summary()
-        recognition, trained by the player 'generator'
-        Model: "recognition"
-        ...
-        """
-        say = print if print_fn is None else print_fn
-        for name, network in self.networks.items():
-            players = [repr(each.name) for each in self.players() if network in each.networks]
-            say(f"{name}, trained by the player {' and '.join(dict.fromkeys(players))}")
-            network.summary(line_length, positions, print_fn, **kwargs)
-        counts = [network.count_params() for network in self.networks.values()]
-        averages = f"; moving averages of {' and '.join(self.averages)}" if self.averages else ""
-        say(f"{sum(counts):,} parameters in {len(counts)} networks{averages}")
-
 
 def _fits(shape, right):
     """Whether a shape is the right one, where it is known."""
     pairs = zip(shape, right, strict=False)
     return len(shape) == len(right) and all(side in (None, known) for side, known in pairs)
-
-
-def fresh_seed(seed):
-    """The seed, or one that the operating system draws."""
-    return int.from_bytes(os.urandom(3)) if seed is None else int(seed)
 
 
 def _frozen_copy(network):

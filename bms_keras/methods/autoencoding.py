@@ -5,7 +5,8 @@ from keras import ops
 from bms_keras import objectives
 from bms_keras.backends import predict, standard_normal
 from bms_keras.errors import require
-from bms_keras.game import Game, fresh_seed
+from bms_keras.game import Game
+from bms_keras.game.using import fresh_seed
 from bms_keras.tiling import best_of
 
 

@@ -44,7 +44,14 @@ METRICS = {
     "ivom": ivom.METRIC,
     "lpips": lpips.METRIC,
 }
-RECORD = ("method", "samples", "seed", "step", "measured")  # what stands beside the numbers
+RECORD = (
+    "method",
+    "samples",
+    "seed",
+    "step",
+    "measured",
+    "sampler",
+)  # what stands beside the numbers
 
 
 def register(name, metric):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bms_keras import data, metrics
+from bms_keras import data, metrics, sampling
 from bms_keras.errors import BadInput, optional
 from bms_keras.export import onnx_files, webpage
 from bms_keras.monitoring import drawings, image_grids, tensorboard
@@ -20,6 +20,8 @@ def evaluate(
     onnx_dir=None,
     web_dir=None,
     onnxruntime_web=None,
+    sampler=None,
+    sampler_points=10_000,
     **protocol,
 ):
     """Measures a checkpoint of a run, and exports it.
@@ -33,6 +35,9 @@ def evaluate(
         onnx_dir: Path of a folder for the networks as ONNX; see `onnx_files.export`.
         web_dir: Path of a folder for a page that samples the model; see `webpage.write`.
         onnxruntime_web: The file of the package that runs the page, if it is not to be fetched.
+        sampler: One of `sampling.SAMPLERS`: what draws the samples that are measured, and a
+            signature of the SavedModel where that can be; `None` for G(z).
+        sampler_points: Data points that it is fitted to, at most.
         **protocol: Options of the metrics, in place of the config's; see `metrics.Protocol`.
 
     Returns:
@@ -56,6 +61,11 @@ def evaluate(
     names = metrics.applicable(built.model, built.data) if names is None else names
     metrics.refuse(names, built.model, built.data)
     options = metrics.Protocol(**{**config.protocol, **protocol})
+    sampled, about = built.model, {}
+    if sampler is not None:
+        fitted = sampling.fit(built.model, sampler, built.data, sampler_points)
+        sampled, about = sampling.Sampled(built.model, sampler), {"sampler": sampler}
+        about |= fitted.about()
     exports = export_dir or onnx_dir or web_dir
     if onnx_dir:
         onnx_files.export(built.model, onnx_dir)
@@ -63,12 +73,18 @@ def evaluate(
         title = f"{config.method} on {built.data.name}, step {step:,}"
         webpage.write(built.model, built.data, web_dir, title, onnxruntime_web)
     record = {key: config[key] for key in ("method", "samples", "seed")} | {"step": step}
+    record |= about
     record["measured"] = list(names)
-    numbers = metrics.measure(names, built.model, built.data, options)
+    numbers = metrics.measure(names, sampled, built.data, options)
     tensorboard.evaluated(folder.tensorboard, metrics.findings(numbers), step)
     record |= numbers
     if names or not exports:  # an export alone needs no data
         record |= _draw(models, built, names, folder)
+        if sampler is not None:
+            with optional("a picture of the sampler", but=BadInput):
+                drawn = drawings.while_training(sampled, built.data)
+                name = f"samples_{sampler.replace('+', '_')}"
+                image_grids.save({name: drawn["samples"]} if "samples" in drawn else {}, folder)
     folder.log(record)
     if export_dir:
         notes = {"metrics": record, "config": as_read(config), "data_scale": built.data.scale}

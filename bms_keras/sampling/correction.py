@@ -1,0 +1,166 @@
+"""Corrects what a sampler draws by the critic's density ratio: rejection, Metropolis-Hastings."""
+
+import numpy as np
+from keras import ops
+
+from bms_keras.errors import BadInput, require
+from bms_keras.sampling.ratio import DensityRatio
+from bms_keras.sampling.sampler import Engine, Prior, Sampler, shifted, uniform
+
+STREAMS = 3  # of a proposal: two of what is drawn, one of whether it is taken
+ROUNDS = 1000  # of proposals for all samples, after which rejection gives up
+
+
+class Corrected(Sampler):
+    """A sampler whose draws are the proposals of another.
+
+    Args:
+        base: The `Sampler` that proposes; `None` for G(z).
+    """
+
+    def __init__(self, base=None):
+        self.base = base or Prior()
+
+    def prepare(self, seen, held_out, seed):
+        self.base.fit(self.model, seen, held_out, seed)
+        proposed = self.base.sample(len(held_out), seed)
+        self.ratio = DensityRatio()
+        self.ratio.fit(self.model, held_out, proposed)
+        engine = Engine(self.model)
+        log_ratios = (self.ratio(engine, x) for x in (held_out, proposed))
+        self.calibrate(*(ops.convert_to_numpy(each).astype("float64") for each in log_ratios))
+
+    def attach(self, model):
+        super().attach(model)
+        self.base.attach(model)
+        self.ratio.attach(model)
+
+    def calibrate(self, real, proposed):
+        """Finds what `draw` needs.
+
+        Args:
+            real, proposed: The ratio's logarithms of as much held-out data as proposals, `(n,)`.
+        """
+        raise NotImplementedError
+
+    def proposals(self, engine, n, seed, number):
+        """Proposals of a round, their ratios' logarithms, and the logarithms of uniform noise."""
+        seed = shifted(seed, STREAMS * number)
+        x = self.base.draw(engine, n, seed)
+        chance = uniform(engine.normal((n,), seed, STREAMS - 1))
+        return x, self.ratio(engine, x), ops.log(ops.maximum(chance, 1e-12))
+
+    def about(self):
+        found = {"sampler_ratio": self.ratio.name, "sampler_ratio_loss": self.ratio.loss}
+        return self.base.about() | super().about() | found
+
+
+class Rejection(Corrected):
+    """Discriminator rejection sampling (Azadi et al. 2019, section 3).
+
+    A proposal is kept with the probability sigmoid(F), where l is its ratio's logarithm, l_M the
+    largest seen in the fit, and
+
+        F = l - l_M - log(1 - e^(l - l_M - epsilon)) - gamma
+
+    With gamma = 0 that is e^(l - l_M): exact, if the ratio is. With a percentile of F as gamma,
+    (100 - percentile) % of proposals are more likely kept than not, and the truth is approached
+    less.
+
+    Args:
+        base: The `Sampler` that proposes; `None` for G(z).
+        percentile: Of F, in (0, 100); `None` for gamma = 0. The authors' is 80, on ImageNet.
+
+    Attributes:
+        acceptance: The share of the fit's proposals that are kept.
+    """
+
+    exported = False  # how often it proposes is not known beforehand
+
+    def __init__(self, base=None, percentile=None):
+        super().__init__(base)
+        fits = percentile is None or 0 < percentile < 100
+        require(fits, "percentile", "None or a number in (0, 100)", percentile)
+        self.percentile = percentile
+
+    def calibrate(self, real, proposed):
+        self.largest = float(max(real.max(), proposed.max()))
+        self.gamma = 0.0
+        if self.percentile is not None:
+            self.gamma = float(np.percentile(self._f(proposed), self.percentile))
+        self.acceptance = float(np.exp(self._log_chance(proposed)).mean())
+
+    def _f(self, log_ratios):
+        below = np.minimum(ops.convert_to_numpy(log_ratios).astype("float64") - self.largest, 0)
+        return below - np.log1p(-np.exp(below - 1e-8)) - self.gamma
+
+    def _log_chance(self, log_ratios):
+        """log sigmoid(F)."""
+        return -np.logaddexp(0, -self._f(log_ratios))
+
+    def draw(self, engine, n, seed):
+        kept, found = [], 0
+        size = int(min(n / max(self.acceptance, 1e-3) + 10, max(n, engine.batch_size)))
+        for number in range(ROUNDS):
+            x, log_ratios, chance = self.proposals(engine, size, seed, number)
+            taken = ops.convert_to_numpy(chance) < self._log_chance(log_ratios)
+            kept.append(ops.convert_to_numpy(x)[taken])
+            found += len(kept[-1])
+            if found >= n:
+                return np.concatenate(kept)[:n]
+        raise BadInput(
+            f"rejection kept {found} of {size * ROUNDS} proposals: the critic takes samples for "
+            "no data; draw by 'mh', or give a percentile"
+        )
+
+
+class MetropolisHastings(Corrected):
+    """The Metropolis-Hastings GAN (Turner et al. 2019, algorithm 1).
+
+    For each sample a chain of independent proposals x' moves from x with the probability
+    min(1, r(x') / r(x)), r = p_data / p_proposal. It starts from a held-out data point, of which
+    only r is needed; one that never moves is given up for one that starts from a proposal.
+
+    Args:
+        base: The `Sampler` that proposes; `None` for G(z).
+        length: Proposals a chain; the authors' is 640.
+
+    Attributes:
+        acceptance: The share of proposals that a chain at its end accepts, by the fit's points.
+    """
+
+    def __init__(self, base=None, length=100):
+        super().__init__(base)
+        require(isinstance(length, int) and length > 0, "length", "an integer above 0", length)
+        self.length = length
+        self.calls = length + 1
+
+    def calibrate(self, real, proposed):
+        self.starts = real.astype("float32")
+        self.acceptance = float(np.exp(np.minimum(proposed - real, 0)).mean())
+
+    def draw(self, engine, n, seed):
+        x, log_ratio, _ = self.proposals(engine, n, seed, 0)
+        place = uniform(engine.normal((n,), shifted(seed, STREAMS - 1)))
+        place = ops.cast(place * len(self.starts), "int32")
+        start = ops.take(self.starts, ops.minimum(place, len(self.starts) - 1))
+        # Two chains see the same proposals: from the data point, and from the first proposal.
+        state = x, start, ops.zeros((n,), "bool"), x, log_ratio
+        step = lambda i, state: self._step(engine, n, seed, i + 1, state)  # noqa: E731
+        from_data, _, moved, from_proposal, _ = engine.repeat(self.length, step, state)
+        return _where(moved, from_data, from_proposal)
+
+    def _step(self, engine, n, seed, number, state):
+        x, log_ratio, moved, other, other_log_ratio = state
+        proposed, proposed_log_ratio, chance = self.proposals(engine, n, seed, number)
+        moves = chance < proposed_log_ratio - log_ratio
+        x, log_ratio = _where(moves, proposed, x), ops.where(moves, proposed_log_ratio, log_ratio)
+        moved = ops.logical_or(moved, moves)
+        moves = chance < proposed_log_ratio - other_log_ratio
+        other = _where(moves, proposed, other)
+        return x, log_ratio, moved, other, ops.where(moves, proposed_log_ratio, other_log_ratio)
+
+
+def _where(chosen, a, b):
+    """`a` where a sample is chosen, else `b`; `(n, ...)` each."""
+    return ops.where(ops.reshape(chosen, (-1, *[1] * (len(a.shape) - 1))), a, b)

@@ -1,0 +1,159 @@
+"""What a sampler is, and the one that every game has: G(z)."""
+
+import numpy as np
+from keras import ops
+
+from bms_keras.backends import predict, standard_normal
+from bms_keras.game.using import fresh_seed
+
+LEAST = 2**16  # numbers that a network takes at a time
+STREAM = 2**32  # between the seeds of the noises of one draw
+
+
+class Sampler:
+    """Draws from a game that it was fitted to.
+
+    One derives from this class, says in `prepare` what is to be fitted and in `draw` how samples
+    are drawn: written with `keras.ops` and an `Engine`, so that a SavedModel can draw likewise.
+    """
+
+    model = None
+    acceptance = None  # the share of proposals that were accepted, where there are such
+    exported = True  # whether a SavedModel can draw likewise
+    calls = 1  # how many times G is called for a sample, about
+
+    def fit(self, model, seen, held_out, seed=0):
+        """Fits it to a game.
+
+        Args:
+            model: A `Game`.
+            seen: Points of training, float32 `(n, *data_shape)`.
+            held_out: Points that training has not seen.
+            seed: Integer seed of the samples that are drawn for it.
+        """
+        self.model = model
+        self.prepare(seen, held_out, seed)
+
+    def prepare(self, seen, held_out, seed):
+        """Finds what `draw` needs."""
+
+    def attach(self, model):
+        """Takes a game again, after it was unpickled."""
+        self.model = model
+
+    def __getstate__(self):
+        """What was fitted, without the game: another process has its own."""
+        return {name: value for name, value in vars(self).items() if name != "model"}
+
+    def draw(self, engine, n, seed):
+        """Draws `n` samples.
+
+        Args:
+            engine: An `Engine`, which calls networks.
+            n, seed: Integers, or scalar tensors.
+
+        Returns:
+            Tensor or array `(n, *data_shape)`, float32.
+        """
+        raise NotImplementedError
+
+    def sample(self, n, seed=None, batch_size=500):
+        """Draws `n` samples; see `Game.sample`."""
+        return ops.convert_to_numpy(self.draw(Engine(self.model, batch_size), n, fresh_seed(seed)))
+
+    def about(self):
+        """What a record says of it, a dictionary by name."""
+        return {} if self.acceptance is None else {"sampler_acceptance": float(self.acceptance)}
+
+
+class Prior(Sampler):
+    """G(z), z ~ p(z)."""
+
+    def draw(self, engine, n, seed):
+        return engine.decode(engine.normal((n, self.model.latent_dim), seed))
+
+
+class Sampled:
+    """A game whose samples are those of a sampler: for metrics and pictures.
+
+    Args:
+        model: A `Game`, which has all else.
+        sampler: The name of a sampler that was fitted to it.
+    """
+
+    def __init__(self, model, sampler):
+        self._model = model
+        self._sampler = sampler
+
+    def __getattr__(self, name):
+        return getattr(self._model, name)
+
+    def sample(self, n, seed=None, batch_size=500):
+        """Draws `n` samples; see `Game.sample`."""
+        return self._model.sample(n, seed, batch_size, self._sampler)
+
+
+class Engine:
+    """Calls networks on arrays, in batches, and repeats what a draw repeats.
+
+    Args:
+        model: A `Game`.
+        batch_size: How many rows a network takes at a time, or more where they are small.
+    """
+
+    def __init__(self, model, batch_size=500):
+        self.model = model
+        numbers = int(np.prod(model.data_shape))
+        self.batch_size = max(batch_size, LEAST // numbers)  # a call costs more than small rows
+
+    def decode(self, z):
+        """G(z) of an array or tensor."""
+        return self.call(self.model.inference_network("generator"), z)
+
+    def call(self, network, x):
+        """What a network makes of an array or tensor, float32."""
+        return predict(network, ops.convert_to_numpy(x), self.batch_size).astype("float32")
+
+    def normal(self, shape, seed, stream=0):
+        """Standard normal noise; those of several streams of a seed are independent."""
+        return standard_normal(shape, shifted(seed, stream))
+
+    def repeat(self, count, step, state):
+        """`state = step(i, state)` for i from 0 to `count - 1`."""
+        for i in range(count):
+            state = step(i, state)
+        return state
+
+
+def shifted(seed, streams):
+    """The seed of another stream of noise; both are integers, or tensors of them."""
+    if isinstance(seed, int) and isinstance(streams, int):  # wraps as a tensor does by itself
+        return (seed + streams * STREAM + 2**63) % 2**64 - 2**63
+    return ops.cast(seed, "int64") + ops.cast(streams, "int64") * STREAM
+
+
+def points_of(data, most):
+    """Points of training, and points that it has not seen: arrays of at most that many.
+
+    Args:
+        data: A data set, or an array that stands for both.
+    """
+    if not hasattr(data, "batch"):
+        x = np.asarray(data, "float32")[:most]
+        return x, x
+    held_out = np.asarray(data.points(most), "float32")
+    seen, number = [], 0
+    while sum(map(len, seen)) < most:
+        seen.append(np.asarray(data.batch(number), "float32"))
+        number += 1
+    return np.concatenate(seen)[:most], held_out
+
+
+def uniform(noise):
+    """Standard normal noise as uniform noise in [0, 1]."""
+    return 0.5 * (1 + ops.erf(ops.cast(noise, "float32") / np.float32(np.sqrt(2))))
+
+
+def flat(x):
+    """Points as rows, `(n, d)`."""
+    return np.asarray(x, "float64").reshape(len(x), -1)
