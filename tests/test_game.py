@@ -1,9 +1,9 @@
-"""Players take turns, each moving its own networks; the game behaves as a Keras model."""
+"""Players take turns, each moving its own networks, and `fit` and its callbacks play along."""
 
 import keras
 import numpy as np
 import pytest
-from helpers import EAGERLY
+from helpers import EAGERLY, on_tensorflow
 from keras import ops
 
 import bms_keras
@@ -173,6 +173,20 @@ def test_tensorboard_shows_the_logs(tiny_model, x, tmp_path):
     events.Reload()
     expected = {"epoch_loss", "epoch_generator/reconstruction", "epoch_image_critic/real"}
     assert expected <= set(events.Tags()["tensors"] + events.Tags()["scalars"])
+
+
+@on_tensorflow
+def test_a_graph_plays_the_steps_that_are_played_without_one(tiny_model, x, train):
+    """So that what tests see without a graph (`helpers.EAGERLY`) holds in one."""
+    without, within = (
+        tiny_model(ema=0.5, optimizers={name: keras.optimizers.SGD(0.1) for name in PLAYERS})
+        for _ in range(2)
+    )
+    within.run_eagerly = False
+    logs = [train(model, np.tile(x, (3, 1)), steps=3) for model in (without, within)]
+    assert logs[1] == pytest.approx(logs[0], rel=1e-4, abs=1e-5)
+    for one, other in zip(without.variables, within.variables, strict=True):
+        np.testing.assert_allclose(other.numpy(), one.numpy(), 1e-4, 1e-5, err_msg=one.path)
 
 
 def batch_norm_generator():
