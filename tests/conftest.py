@@ -3,6 +3,7 @@
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 import types
 
@@ -17,10 +18,12 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from PIL import Image
 
 import bms_keras
 from bms_keras.data import synthetic
 from bms_keras.networks import mlp
+from bms_keras.runs import training
 
 ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 if keras.backend.backend() == "jax":  # more threads cost time: the networks are tiny
@@ -58,13 +61,16 @@ def _tiny_networks(names=HYBRID, normalization="spectral", seed=0):
 
 
 def _tiny_model(game=bms_keras.BMSVAEGAN, names=HYBRID, normalization="spectral", **kwargs):
-    """A compiled model; `optimizers` goes to `compile`, the rest to the constructor."""
+    """A compiled model; `optimizers` goes to `compile`, the rest to the constructor.
+
+    It trains without a graph on TensorFlow: see `helpers.EAGERLY`.
+    """
     optimizers = kwargs.pop("optimizers", None)
     if "latent_critic" not in names:
         kwargs["prior"] = "mmd"
     networks = _tiny_networks(names, normalization)
     model = game(**networks, **{"samples": 3, "seed": 0, **kwargs})
-    model.compile(optimizers)
+    model.compile(optimizers, run_eagerly=helpers.EAGERLY)
     return model
 
 
@@ -182,3 +188,57 @@ def mixed_bfloat16():
     keras.config.set_dtype_policy("mixed_bfloat16")
     yield
     keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(scope="module")
+def no_pictures():
+    """Runs draw nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training.drawings, "at_the_end", lambda model, data: {})
+        patch.setattr(training.drawings, "while_training", lambda model, data: {})
+        yield
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory):
+    """The workdir of `helpers.short`'s run, which nothing disturbed."""
+    workdir = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training._Run, "draw", lambda run, drawing: None)
+        training.train(helpers.short(), workdir)
+    return workdir
+
+
+@pytest.fixture
+def signal_at(monkeypatch):
+    """Sends this process a signal when so many steps of training are done, once."""
+
+    def signal_at(step, number=signal.SIGTERM):
+        guarded = training.Guard.on_train_batch_end
+        sent = []
+
+        def on_train_batch_end(guard, batch, logs=None):
+            if batch + 1 == step and not sent:
+                sent.append(os.kill(os.getpid(), number))
+            guarded(guard, batch, logs)
+
+        monkeypatch.setattr(training.Guard, "on_train_batch_end", on_train_batch_end)
+
+    return signal_at
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """A cache of the test's own."""
+    monkeypatch.setenv("BMS_KERAS_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Eight grey images of values 10 to 80."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for i in range(1, 9):
+        Image.new("RGB", (9, 12), (10 * i,) * 3).save(folder / f"{i}.png")
+    return folder

@@ -21,9 +21,12 @@ from bms_keras.runs.workdir import Workdir
 
 ROOT = pathlib.Path(__file__).parent.parent
 
-on_tensorflow = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="JAX takes longer for the same"
-)
+TENSORFLOW = keras.backend.backend() == "tensorflow"
+on_tensorflow = pytest.mark.skipif(not TENSORFLOW, reason="JAX takes longer for the same")
+# TensorFlow traces a graph for three seconds, longer than most tests' few steps take without one.
+# Graphs are tested where whole runs are: test_training.py, test_checkpoint.py, test_experiment.py,
+# test_methods.py.
+EAGERLY = TENSORFLOW
 
 
 def draw_few_latents():
@@ -78,6 +81,12 @@ def config(method="bms_vae_gan", **fields):
     }
     config.update_from_flattened_dict(fields)
     return config
+
+
+def short(**fields):
+    """A run of 40 steps, ten an execution, twenty an epoch."""
+    fields = {"steps": 40, "batch_size": 8, "checkpoint_every": 20, "ema": 0.9, **fields}
+    return config(steps_per_execution=10, **fields)
 
 
 def image_config(folder, method="bms_vae_gan", **fields):
@@ -204,3 +213,8 @@ class NumpyLosses:
         (q,) = self.posterior(x, 1)
         p, q = self.critic("latent_critic", self.noise(len(x))), self.critic("latent_critic", q)
         return np.log(1 + np.exp(-p)).mean() + np.log(1 + np.exp(q)).mean()
+
+
+def close(tensor, expected, rtol=1e-4):
+    """Asserts that a tensor has the expected values."""
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(tensor), expected, rtol=rtol, atol=1e-5)

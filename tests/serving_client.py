@@ -1,7 +1,8 @@
 """A client of SavedModels that knows TensorFlow and nothing of this package.
 
-Reads a JSON list of requests, each a folder, a signature and its inputs as REST's JSON has them;
-writes a list of what came back, a dictionary of arrays or the first line of the error.
+Reads lines of JSON, each a list of requests: a folder, a signature and its inputs as REST's JSON
+has them. Answers each with a line, a list of what came back: a dictionary of arrays or the first
+line of the error.
 """
 
 import functools
@@ -28,6 +29,7 @@ def answer(folder, signature, inputs):
         return f"{type(error).__name__}: {error}"
 
 
-answers = [answer(*request) for request in json.load(sys.stdin)]
-assert "bms_keras" not in sys.modules
-json.dump(answers, sys.stdout)
+for line in sys.stdin:
+    answers = [answer(*request) for request in json.loads(line)]
+    assert "bms_keras" not in sys.modules
+    print(json.dumps(answers), flush=True)

@@ -24,10 +24,26 @@ def trained(start=0, stop=4, model=None, **fields):
     return model
 
 
-@pytest.fixture
-def saved(tmp_path):
-    """A model and its only checkpoint, that of step 1."""
+@pytest.fixture(scope="module")
+def once():
+    """A model that is trained for a step, and its state."""
     model = trained(0, 1)
+    variables = [*model.variables, *model.optimizer.variables, *model.metrics_variables]
+    return model, [(variable, variable.numpy()) for variable in variables]
+
+
+@pytest.fixture
+def model(once):
+    """That model, as it was trained."""
+    model, state = once
+    for variable, value in state:
+        variable.assign(value)
+    return model
+
+
+@pytest.fixture
+def saved(model, tmp_path):
+    """That model and its only checkpoint, that of step 1."""
     checkpoint.save(model, tmp_path)
     (path,) = checkpoint.paths(tmp_path)
     return model, path
@@ -38,8 +54,9 @@ HALF = [pytest.param(name, marks=pytest.mark.neutral) for name in ("bfloat16", "
 
 @pytest.mark.parametrize("precision", ["float32", *HALF])
 def test_resuming_is_exact(tmp_path, precision):
-    whole = trained(0, 8, precision=precision)
-    checkpoint.save(trained(0, 3, precision=precision), tmp_path)
+    whole = trained(0, 3, precision=precision)
+    checkpoint.save(whole, tmp_path)
+    trained(3, 8, whole)
     resumed = experiment.build(config(batch_size=8, ema=0.9, precision=precision)).model
     assert checkpoint.restore(resumed, tmp_path)["step"] == 3
     trained(3, 8, resumed)
@@ -67,8 +84,7 @@ def test_equal_states_make_equal_files(saved, tmp_path):
 
 
 @pytest.mark.neutral
-def test_the_last_few_stay_and_scratch_files_go(tmp_path):
-    model = trained(0, 1)
+def test_the_last_few_stay_and_scratch_files_go(model, tmp_path):
     scratch = tmp_path / ".step_000000001.npz.deadbeef"
     scratch.write_bytes(b"of a process that was killed")
     for step in range(1, 6):
@@ -78,9 +94,8 @@ def test_the_last_few_stay_and_scratch_files_go(tmp_path):
     assert not scratch.exists()
 
 
-def saved_at(folder, *steps, keep):
+def saved_at(model, folder, *steps, keep):
     """Saves at these steps in turn, and returns the steps that stay."""
-    model = trained(0, 1)
     for step in steps:
         model.optimizer.iterations.assign(step)
         checkpoint.save(model, folder, keep=keep)
@@ -95,30 +110,29 @@ def damage(folder, *steps):
 
 @pytest.mark.neutral
 @pytest.mark.parametrize(("keep", "expected"), [(1, [25]), (2, [10, 25]), (3, [10, 25])])
-def test_damaged_checkpoints_push_out_no_good_one(tmp_path, keep, expected):
+def test_damaged_checkpoints_push_out_no_good_one(model, tmp_path, keep, expected):
     """Newer ones, from which a run could not go on, and `keep` was lowered."""
-    assert saved_at(tmp_path, 10, 30, 40, keep=3) == [10, 30, 40]
+    assert saved_at(model, tmp_path, 10, 30, 40, keep=3) == [10, 30, 40]
     damage(tmp_path, 30, 40)
-    assert {*expected} <= {*saved_at(tmp_path, 25, keep=keep)}
-    model = trained(0, 1)
+    assert {*expected} <= {*saved_at(model, tmp_path, 25, keep=keep)}
     assert checkpoint.restore(model, tmp_path)["step"] == 25
 
 
 @pytest.mark.neutral
-def test_damaged_ones_go_when_there_are_enough_good_ones(tmp_path):
-    assert saved_at(tmp_path, 10, 20, 30, keep=3) == [10, 20, 30]
+def test_damaged_ones_go_when_there_are_enough_good_ones(model, tmp_path):
+    assert saved_at(model, tmp_path, 10, 20, 30, keep=3) == [10, 20, 30]
     damage(tmp_path, 20)
-    assert saved_at(tmp_path, 40, keep=3) == [10, 20, 30, 40]
-    assert saved_at(tmp_path, 50, keep=3) == [30, 40, 50]
+    assert saved_at(model, tmp_path, 40, keep=3) == [10, 20, 30, 40]
+    assert saved_at(model, tmp_path, 50, keep=3) == [30, 40, 50]
 
 
 @pytest.mark.neutral
-def test_an_empty_folder_has_nothing_to_restore(tmp_path):
-    assert checkpoint.restore(trained(0, 1), tmp_path) is None
+def test_an_empty_folder_has_nothing_to_restore(model, tmp_path):
+    assert checkpoint.restore(model, tmp_path) is None
 
 
-def test_the_manifest(tmp_path):
-    checkpoint.save(trained(0, 1), tmp_path, config(), rollbacks=2)
+def test_the_manifest(model, tmp_path):
+    checkpoint.save(model, tmp_path, config(), rollbacks=2)
     manifest, _ = checkpoint.read(checkpoint.paths(tmp_path)[0])
     assert (manifest["step"], manifest["rollbacks"]) == (1, 2)
     assert manifest["config"]["method"] == "bms_vae_gan"
@@ -190,9 +204,8 @@ def test_another_model_is_refused(saved, tmp_path):
 
 
 @pytest.mark.neutral
-def test_another_config_is_refused(tmp_path):
+def test_another_config_is_refused(model, tmp_path):
     """Even where all shapes agree; what may change may differ."""
-    model = trained(0, 1)
     checkpoint.save(model, tmp_path, config())
     assert checkpoint.restore(model, tmp_path, config(steps=7))["step"] == 1
     with pytest.raises(BadInput, match=r"another config \(seed: 0 there, 1 now\)"):

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from helpers import config, image_config
+from helpers import EAGERLY, config, image_config
 from keras import ops
 
 from bms_keras import SpectralNormalization
@@ -17,6 +17,7 @@ SAMPLES = 5
 @pytest.fixture(scope="module")
 def built():
     built = experiment.build(config(batch_size=64, samples=SAMPLES, ema=0.9))
+    built.model.run_eagerly = EAGERLY
     built.model.fit(built.data.batches(0, 3), steps_per_epoch=3, verbose=0)
     return built
 
@@ -67,6 +68,7 @@ def test_rates_follow_their_schedules():
     fields = {"steps": 10, "optimizer.hold": 0.5, "optimizer.learning_rate": 1e-3}
     fields |= {"optimizer.image_critic_learning_rate": 5e-3, "batch_size": 8}
     built = experiment.build(config(**fields))
+    built.model.run_eagerly = EAGERLY
     for start, stop, share in ((0, 5, 1.0), (5, 8, 0.4), (8, 10, 0.0)):
         batches = built.data.batches(start, stop)
         built.model.fit(batches, steps_per_epoch=stop - start, verbose=0)

@@ -1,21 +1,20 @@
 """The fuzz's harness knows how a case ended; its parts in a short form."""
 
 import os
+import pathlib
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import time
 
-import helpers
 import pytest
 
 from benchmarks.fuzz import fields as fuzz_fields
 from benchmarks.fuzz import files as fuzz_files
 from benchmarks.fuzz import harness
 from bms_keras.errors import BadInput
-from bms_keras.runs import checkpoint, experiment
+from bms_keras.runs import checkpoint, experiment, memory, training
 from bms_keras.runs.workdir import Workdir
 
 pytestmark = pytest.mark.neutral
@@ -61,42 +60,30 @@ def test_a_refusal_of_several_lines_is_unclear():
     assert harness.play(case, 30, None).kind == "unclear"
 
 
-TRAINED = """
-import functools, pathlib, sys
-from benchmarks.fuzz import fields, files, harness
+FIELD = ("ring", "bms_vae_gan", "objective.lambda_")
 
-def show(name, play):
-    outcome = harness.play(harness.Case(name, play), 300, None)
-    print(name, outcome.kind)
-    print(outcome.text, file=sys.stderr)
 
-for way in (fields.by_flags, fields.by_file):
+@pytest.fixture
+def given_back(monkeypatch):
+    """What the fuzz changes of the program is as it was after the test."""
+    for name in ("draw", "fit", "save", "to_the_end"):
+        monkeypatch.setattr(training._Run, name, getattr(training._Run, name))
+    monkeypatch.setattr(memory, "machine", memory.machine)
+
+
+@pytest.mark.usefixtures("given_back")
+def test_flags_that_fit_are_taken(tmp_path, monkeypatch, command_line):
+    """So that the fuzz finds faults of the program, not of its own."""
+    lines = []
+    monkeypatch.setattr(harness, "script", lambda *words: lines.append(words))
     for value in (2.0, -1.0):
-        arguments = ("ring", "bms_vae_gan", "objective.lambda_", value, None, False)
-        show(f"{way.__name__} {value}", functools.partial(way, *arguments))
-run = files.trained()
-for way in (files.evaluated, files.resumed):
-    show(way.__name__, functools.partial(way, run, files.STEP, pathlib.Path.write_bytes))
-"""
-
-
-def test_what_fits_is_taken():
-    """So that the fuzz finds faults of the program, not of its own.
-
-    In a process of its own: a fork of one in which JAX has computed may wait forever.
-    """
-    environment = os.environ | {"PYTHONPATH": str(helpers.ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", TRAINED], env=environment, capture_output=True, text=True
+        fuzz_fields.by_flags(*FIELD, value, None, False)
+    taken, refused = (
+        command_line(*words, f"--workdir={tmp_path / str(i)}") for i, words in enumerate(lines)
     )
-    assert done.stdout.splitlines() == [
-        "by_flags 2.0 ok",
-        "by_flags -1.0 refused",
-        "by_file 2.0 ok",
-        "by_file -1.0 refused",
-        "evaluated ok",
-        "resumed ok",
-    ], done.stdout + done.stderr
+    assert taken.returncode == 0, taken.stderr
+    assert refused.returncode == 1
+    assert "lambda_ must be" in refused.stderr
 
 
 # The short form of `benchmarks/fuzz/files.py`, in this process.
@@ -108,9 +95,25 @@ def run(tmp_path_factory):
     folder = Workdir(tmp_path_factory.mktemp("run"))
     config = fuzz_fields.base("ring", "bms_vae_gan", None)
     built = experiment.build(config)
+    built.model.optimizer.iterations.assign(2)  # as many as `files.STEP` names
     with folder.claimed(config):
         checkpoint.save(built.model, folder.checkpoints, config)
     return folder, built.model, config
+
+
+@pytest.mark.usefixtures("given_back")
+def test_files_that_fit_are_taken(run, tmp_path, monkeypatch):
+    def play(name, function, *arguments):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        function(*arguments)
+
+    spoiled = (run[0].path, fuzz_files.STEP, pathlib.Path.write_bytes)  # by what it is
+    play("evaluated", fuzz_files.evaluated, *spoiled)
+    play("resumed", fuzz_files.resumed, *spoiled)
+    play("taken", fuzz_fields.by_file, *FIELD, 2.0, None, False)
+    with pytest.raises(BadInput, match=r"lambda_ must be .*-1"):
+        play("refused", fuzz_fields.by_file, *FIELD, -1.0, None, False)
 
 
 def _sound(function):

@@ -5,6 +5,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
+from helpers import EAGERLY
 
 import bms_keras
 from bms_keras import objectives
@@ -50,14 +51,13 @@ def called(inputs, outputs):
         {"optimizers": dict.fromkeys(NAMES, "adam")},
     ],
 )
-def test_each_player_gets_an_optimizer_of_its_own(tiny_model, x, train, given):
+def test_each_player_gets_an_optimizer_of_its_own(tiny_model, given):
     model = tiny_model()
     model.compile(**given)
     optimizers = [model.optimizer[name] for name in NAMES]
     assert {type(each) for each in optimizers} == {keras.optimizers.Adam}
     assert len({id(each) for each in optimizers}) == 3
     np.testing.assert_allclose([float(each.learning_rate) for each in optimizers], 1e-3)
-    assert np.isfinite(train(model, x)["loss"])
 
 
 def test_a_copy_of_one_optimizer_keeps_its_settings_and_not_its_state(tiny_model):
@@ -103,7 +103,7 @@ def test_float16_keeps_small_gradients(tiny_networks):
             keras.config.set_dtype_policy("float32")
         weights = {"alpha": 0.0, "prior_weight": 0.0, "divergence_weight": 0.0, "lambda_": 1e-6}
         model = bms_keras.BMSVAEGAN(**networks, **weights, samples=2, seed=0)
-        model.compile(keras.optimizers.SGD(1e5), **kwargs)
+        model.compile(keras.optimizers.SGD(1e5), run_eagerly=EAGERLY, **kwargs)
         before = model.generator.get_weights()
         x = np.random.default_rng(0).standard_normal((64, 2)).astype("float32")
         model.fit(x, batch_size=64, shuffle=False, verbose=0)
@@ -183,7 +183,7 @@ def test_mmd_of_single_samples():
 def test_diversity_of_a_batch_of_one_is_finite(tiny_networks, x):
     networks = tiny_networks(("generator", "image_critic"), "none")
     model = GDPPGAN(**networks, seed=0)
-    model.compile()
+    model.compile(run_eagerly=EAGERLY)
     model.fit(x[:5], batch_size=4, verbose=0)
     assert all(np.isfinite(weight).all() for weight in model.get_weights())
 
@@ -195,7 +195,7 @@ def subclassed_model(**kwargs):
     keras.utils.set_random_seed(0)
     networks = called(2, 8), called(4, 2), called(2, 1), called(4, 1)
     model = bms_keras.BMSVAEGAN(*networks, samples=2, seed=0, **kwargs)
-    model.compile("adam")
+    model.compile("adam", run_eagerly=EAGERLY)
     return model
 
 
@@ -272,34 +272,3 @@ def test_keras_export_writes_the_generator(tiny_model, tmp_path):
     z = np.random.default_rng(0).standard_normal((3, 4)).astype("float32")
     loaded = tf.saved_model.load(str(tmp_path / "g"))
     np.testing.assert_allclose(loaded.serve(z), model(z), rtol=1e-5, atol=1e-6)
-
-
-# channels_first in keras.json
-
-
-@pytest.fixture
-def channels_first():
-    keras.config.set_image_data_format("channels_first")
-    yield
-    keras.config.set_image_data_format("channels_last")
-
-
-@pytest.mark.usefixtures("channels_first")
-def test_channels_first_is_set_right_by_the_program_and_refused_elsewhere(tmp_path):
-    from bms_keras import networks
-    from bms_keras.metrics.inception import Inception
-    from bms_keras.runs import experiment
-    from configs import cifar10
-
-    np.savez(
-        tmp_path / "x.npz",
-        **{f"x_{part}": np.zeros((4, 32, 32, 3), "uint8") for part in ("train", "test")},
-    )
-    config = cifar10.get_config("sn_gan")
-    config.data.source = str(tmp_path / "x.npz")
-    config.batch_size, config.networks.width = 2, 2
-    with pytest.raises(ValueError, match=r"set_image_data_format\('channels_last'\)"):
-        networks.build(config.networks, (32, 32, 3), ("generator",))
-    with pytest.raises(ValueError, match="Received: 'channels_first'"):
-        Inception({})
-    assert experiment.build(config).model.data_shape == (32, 32, 3)

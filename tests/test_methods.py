@@ -6,7 +6,7 @@ from typing import ClassVar
 import keras
 import numpy as np
 import pytest
-from helpers import config, image_config
+from helpers import EAGERLY, config, image_config
 from keras import ops
 
 import bms_keras
@@ -143,7 +143,9 @@ def test_a_saved_model_trains_on_as_if_it_never_had_been(name, tmp_path, same):
         batches = data.batches(start, stop)
         return model.fit(batches, steps_per_epoch=stop - start, verbose=0).history
 
+    before = {name: network.get_weights() for name, network in model.networks.items()}
     train(model, 0, 2)
+    assert not any(same(model.networks[name].weights, weights) for name, weights in before.items())
     noise = model.seed_generator.state.numpy()  # which Keras does not save; a checkpoint does
     samples = model.sample(4, seed=0)
     model.save(tmp_path / "m.keras")
@@ -167,12 +169,10 @@ def test_a_saved_model_trains_on_as_if_it_never_had_been(name, tmp_path, same):
 @pytest.mark.parametrize("name", RIVALS)
 def test_each_player_moves_only_its_own(name, tmp_path):
     """All optimizers but one player's stand still."""
-    experiment_ = built(name, tmp_path)
+    experiment_ = built(name, tmp_path, batch_size=8, ema=0.5)  # as above: it is compiled once
     model = experiment_.model
+    model.run_eagerly = EAGERLY
     players = {player.name: player for player in model.players()}
-    eagerly = keras.backend.backend() == "tensorflow"  # a graph takes longer than these few steps
-    sgd = {name: keras.optimizers.SGD(0.1) for name in players}
-    model.compile(sgd, run_eagerly=eagerly)
     for mover in players:
         for other in players:  # a rate is a variable: the step is compiled once
             model.optimizer[other].learning_rate = 0.1 if other == mover else 0.0
@@ -187,8 +187,9 @@ def test_each_player_moves_only_its_own(name, tmp_path):
 @pytest.mark.parametrize("name", methods.METHODS)
 def test_the_registry_knows_every_player(name, tmp_path):
     """By whose name a config sets an optimizer."""
-    players = {player.name for player in built(name, tmp_path).model.players()}
-    assert players == set(methods.get(name).players)
+    model, method = built(name, tmp_path).model, methods.get(name)
+    assert {player.name for player in model.players()} == set(method.players)
+    assert not model.has_posterior or model.samples == (method.samples or 1)
 
 
 @pytest.mark.parametrize("name", ["bw_gan", "began"])

@@ -26,8 +26,8 @@ STRATEGY = "data_parallel" if ON_JAX else "mirrored"
 SHORT = {"steps": 20, "batch_size": 8, "checkpoint_every": 10, "ema": 0.9}
 # Best of three, spectral normalisation, and a gradient penalty, whose noise is drawn otherwise.
 POINTS = {**SHORT, "samples": 3, "objective.gradient_penalty": 0.1, "steps_per_execution": 5}
-# Three batches a step, one for each of the critic's turns.
-IMAGES = {**SHORT, "objective.critic_turns": 3}
+# Two batches a step, one for each of the critic's turns.
+IMAGES = {**SHORT, "objective.critic_turns": 2}
 GAMES = {"points": ("bms_vae_gan", POINTS), "images": ("sn_gan", IMAGES)}
 
 

@@ -1,11 +1,12 @@
 """The page runs in a browser without a network, and generates what the Python model does."""
 
 import functools
-import hashlib
 import http.server
 import importlib.resources
 import json
+import pathlib
 import re
+import shutil
 import threading
 import types
 
@@ -21,10 +22,9 @@ from bms_keras import data, networks
 from bms_keras.data.images import Images, quantized, scaled
 from bms_keras.errors import BadInput
 from bms_keras.export import webpage
-from bms_keras.export.webpage import runtime
-from bms_keras.runs import evaluation, training
-from configs import grid
+from bms_keras.runs import evaluation
 
+RUN = pathlib.Path(__file__).parent / "fixtures" / "run_tensorflow"
 needs_chromium = pytest.mark.skipif(
     browser.CHROMIUM is None, reason=f"none of {', '.join(browser.NAMES)} is installed"
 )
@@ -246,14 +246,10 @@ def test_the_leading_direction_is_that_of_a_linear_generator():
 
 @on_tensorflow
 def test_a_run_becomes_a_page(tmp_path):
-    config = grid.get_config()
-    config.update(
-        steps=2, steps_per_execution=1, eval_every=0, checkpoint_every=2, jit_compile="auto"
-    )
-    training.train(config, tmp_path / "run")
-    evaluation.evaluate(tmp_path / "run", ["modes"], web_dir=tmp_path / "page")
+    run = shutil.copytree(RUN, tmp_path / "run")
+    evaluation.evaluate(run, ["modes"], web_dir=tmp_path / "page")
     page = (tmp_path / "page" / "index.html").read_text()
-    assert "<title>bms_vae_gan on grid, step 2</title>" in page
+    assert "<title>bms_vae_gan on ring, step 6</title>" in page
     assert "{{" not in page
     for mode in ("src=", 'href="http', "@import"):
         assert mode not in page
@@ -265,52 +261,3 @@ def test_nothing_is_overwritten(tmp_path):
     with pytest.raises(BadInput, match=r"index.html exists and is not overwritten"):
         webpage.write(*model_and_data("points"), tmp_path, "title")
     assert (tmp_path / "index.html").read_text() == "mine"
-
-
-# onnxruntime-web.
-
-
-@pytest.fixture
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("BMS_KERAS_CACHE", str(tmp_path / "cache"))
-    return tmp_path
-
-
-@pytest.mark.neutral
-def test_without_npm_the_line_says_what_to_do(own_cache, monkeypatch):
-    monkeypatch.setenv("PATH", str(own_cache))
-    with pytest.raises(BadInput, match=r"fetched by npm, not installed .*--onnxruntime_web=onnx"):
-        runtime.load()
-
-
-@pytest.mark.neutral
-def test_without_a_network_the_line_says_what_to_do(own_cache, monkeypatch):
-    if runtime.shutil.which("npm") is None:
-        pytest.skip("npm is not installed")
-    monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:1/")
-    monkeypatch.setenv("npm_config_cache", str(own_cache / "npm"))
-    with pytest.raises(BadInput, match=r"could not be fetched .*ECONNREFUSED.*--onnxruntime_web"):
-        runtime.load()
-    assert not list((own_cache / "cache" / "web").iterdir())
-
-
-@pytest.mark.neutral
-def test_another_file_is_refused(own_cache):
-    with pytest.raises(BadInput, match="cannot be read: No such file"):
-        runtime.load(own_cache / "none.tgz")
-    (own_cache / "other.tgz").write_bytes(b"other")
-    digest = hashlib.sha256(b"other").hexdigest()
-    with pytest.raises(BadInput, match=rf"other.tgz is not onnxruntime.*Received: {digest}"):
-        runtime.load(own_cache / "other.tgz")
-
-
-@pytest.mark.neutral
-def test_a_damaged_file_in_the_cache_is_fetched_anew(own_cache, monkeypatch, capsys):
-    file = own_cache / "cache" / "web" / runtime.FILE
-    file.parent.mkdir(parents=True)
-    file.write_bytes(b"damaged")
-    monkeypatch.setattr(runtime, "_fetch", lambda: b"also damaged")
-    with pytest.raises(BadInput, match="what the npm registry offers is not"):
-        runtime.load()
-    assert "is removed and fetched anew" in capsys.readouterr().err
-    assert not file.exists()

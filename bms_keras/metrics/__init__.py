@@ -116,9 +116,21 @@ def get(name):
     return lookup(METRICS, name, "a metric", OWN)
 
 
-def applicable(model, data):
-    """The names of the metrics that apply to a method and its data."""
-    return [name for name, metric in METRICS.items() if metric.obstacle(model, data) is None]
+def applicable(model, data, names=None):
+    """Those of the metrics that apply to a method, a `Game` or its class, and to its data.
+
+    Args:
+        model, data: A `Game`, or its class, and a data set.
+        names: Names of metrics; `None` for all there are.
+
+    Returns:
+        List of names.
+
+    Raises:
+        BadInput: If there is no metric of a name.
+    """
+    names = METRICS if names is None else names
+    return [name for name in names if get(name).obstacle(model, data) is None]
 
 
 def measure(names, model, data, protocol):

@@ -18,10 +18,11 @@ import subprocess
 import sys
 import threading
 
-from bms_keras import files, methods, metrics
+from bms_keras import data, files, methods, metrics
 from bms_keras.errors import BadInput, warn
-from bms_keras.runs import evaluation, training, workdir
+from bms_keras.runs import checkpoint, evaluation, training
 from bms_keras.runs.config import as_read, complete, differences, import_parts
+from bms_keras.runs.workdir import Workdir
 
 ONE_THREAD = {  # threads that wait for each other cost more than they bring
     "OMP_NUM_THREADS": "1",
@@ -38,7 +39,7 @@ class Job:
     Args:
         folder: Its workdir.
         config, method, fields: See `registry.Row`.
-        metrics: Names of metrics; those that do not apply to the method are left out.
+        metrics: Names of metrics; those that do not apply to the method or its data are left out.
     """
 
     folder: str
@@ -67,7 +68,7 @@ class Job:
 
     def record(self):
         """What was measured of the finished run, or `None` while there is something to do."""
-        folder, config = workdir.Workdir(self.folder), self.full_config()
+        folder, config = Workdir(self.folder), self.full_config()
         if not folder.config_file.exists():
             return None
         there, here = folder.config().to_dict(), as_read(config)
@@ -80,22 +81,39 @@ class Job:
                 return record
         return None
 
-    def applicable(self):
-        """Those of the metrics that apply to the method."""
-        posterior = methods.get(self.method).game.has_posterior
-        return [name for name in self.metrics if posterior or not metrics.get(name).posterior]
+    def applicable(self, names):
+        """Those of some metrics that apply to the method and to its data, which are opened if need
+        be; no network is built."""
+        config, noted = self.full_config(), checkpoint.newest(Workdir(self.folder).checkpoints)
+        return metrics.applicable(methods.get(self.method).game, data.of_run(config, noted), names)
 
     def _measured(self, record):
-        """Whether a record holds all of them: it says so, or, of an older version, by its keys."""
+        """Whether a record holds all that apply: it says so, or, of an older version, by its
+        keys."""
         if "measured" in record:
-            return {*self.applicable()} <= {*record["measured"]}
-        starts = ["latent_auc" if name == "latent" else name for name in self.applicable()]
-        return all(any(key.startswith(start) for key in record) for start in starts)
+            missing = [name for name in self.metrics if name not in record["measured"]]
+        else:
+            starts = {name: "latent_auc" if name == "latent" else name for name in self.metrics}
+            missing = [
+                n for n, start in starts.items() if not any(k.startswith(start) for k in record)
+            ]
+        return not missing or not self.applicable(missing)
 
     def play(self):
-        """Trains to the end, or until a signal asks to stop, and then measures."""
+        """Trains to the end, or until a signal asks to stop, and then measures.
+
+        Raises:
+            BadInput: If no metric applies, before anything is trained; see `training.train`,
+                `evaluation.evaluate`.
+        """
+        names = self.applicable(self.metrics)
+        if self.metrics and not names:
+            raise BadInput(
+                f"the method {self.method!r} and its data need other metrics. "
+                f"Received: {', '.join(self.metrics)}"
+            )
         if training.train(self.full_config(), self.folder) is not None:
-            evaluation.evaluate(self.folder, self.applicable())
+            evaluation.evaluate(self.folder, names)
 
 
 def _config_module(name):
