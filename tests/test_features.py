@@ -10,6 +10,7 @@ from bms_keras.errors import BadInput
 from bms_keras.files import cache
 from bms_keras.metrics import features as module
 from bms_keras.metrics.fid import (
+    Moments,
     fid_and_kid,
     frechet_distance,
     kid,
@@ -18,17 +19,14 @@ from bms_keras.metrics.fid import (
 
 pytestmark = pytest.mark.neutral
 
+D = 6  # features
+
 
 def fid(model, data, *args, seed=0, **kwargs):
     """The two numbers as the metric measures them, by images of which it remembers nothing."""
     module._latest.clear()
     numbers = functools.partial(fid_and_kid, seed=seed)
     return module.measured(numbers, ("fid", "kid"), model, data, *args, seed=seed, **kwargs)
-
-
-RNG = np.random.default_rng(0)
-D = 6
-X, Y = RNG.normal(size=(50, D)) @ RNG.normal(size=(D, D)), 1 + RNG.normal(size=(40, D))
 
 
 class Network:
@@ -61,7 +59,7 @@ class Model:
 @pytest.fixture
 def data(tmp_path, monkeypatch):
     monkeypatch.setenv("BMS_KERAS_CACHE", str(tmp_path))
-    pixels = RNG.integers(0, 256, (30, 4, 4, 3), "uint8")
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 4, 4, 3), "uint8")
     return types.SimpleNamespace(images=lambda n, split="test": pixels[:n], fingerprint="noise-1")
 
 
@@ -72,7 +70,7 @@ def test_the_metric_is_its_parts(data):
     x = data.images(99).mean((1, 2)).astype("float32") / 255
     (asked,) = model.asked
     colours = np.round((Model().sample(*asked)[:, 0, 0] + 1) * 127.5).astype("float32") / 255
-    distance = frechet_distance(moments(x), moments(colours))
+    distance = frechet_distance(Moments().add(x), Moments().add(colours))
     assert list(result) == ["fid_means_30_20_test", "kid_means_30_20_test"]
     assert result["fid_means_30_20_test"] == pytest.approx(distance, rel=1e-6)
     assert result["kid_means_30_20_test"] == kid(x, colours, seed=3)[0]

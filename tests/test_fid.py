@@ -15,6 +15,10 @@ from bms_keras.metrics.fid import (
 
 pytestmark = pytest.mark.neutral
 
+RNG = np.random.default_rng(0)
+D = 6
+X, Y = RNG.normal(size=(50, D)) @ RNG.normal(size=(D, D)), 1 + RNG.normal(size=(40, D))
+
 
 def moments(x):
     return Moments().add(x)
