@@ -14,12 +14,9 @@ from bms_keras.metrics.fid import (
     fid_and_kid,
     frechet_distance,
     kid,
-    warn_of_few,
 )
 
 pytestmark = pytest.mark.neutral
-
-D = 6  # features
 
 
 def fid(model, data, *args, seed=0, **kwargs):
@@ -183,15 +180,3 @@ def test_what_is_remembered_is_bounded(data, monkeypatch):
     monkeypatch.setattr(module, "CHUNK", 2)
     fid(Model(), data, 30, 2 * module.LATEST + 8, Network())
     assert len(module._latest) == module.LATEST
-
-
-@pytest.mark.parametrize(("n", "said"), [(D, True), (D + 1, False)])
-def test_too_few_images_for_the_covariance_are_said_once(capsys, n, said):
-    """At n = d + 1 it may have full rank."""
-    assert (np.linalg.matrix_rank(np.cov(X[:n], rowvar=False)) < D) == said
-    warn_of_few.__globals__["_warn_once"].cache_clear()
-    for _ in range(2):
-        warn_of_few(n, 50, D)
-    lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == said
-    assert not said or f"FID of {n} images is far too high: of up to {D} the" in lines[0]

@@ -11,6 +11,7 @@ from bms_keras.metrics.fid import (
     frechet_distance,
     kid,
     tfgan_frechet_distance,
+    warn_of_few,
 )
 
 pytestmark = pytest.mark.neutral
@@ -121,3 +122,15 @@ def test_kid_is_unbiased_and_seeded():
 def test_kid_needs_two():
     with pytest.raises(ValueError, match="Received: 50 and 1"):
         kid(X, Y[:1])
+
+
+@pytest.mark.parametrize(("n", "said"), [(D, True), (D + 1, False)])
+def test_too_few_images_for_the_covariance_are_said_once(capsys, n, said):
+    """At n = d + 1 it may have full rank."""
+    assert (np.linalg.matrix_rank(np.cov(X[:n], rowvar=False)) < D) == said
+    warn_of_few.__globals__["_warn_once"].cache_clear()
+    for _ in range(2):
+        warn_of_few(n, 50, D)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == said
+    assert not said or f"FID of {n} images is far too high: of up to {D} the" in lines[0]
