@@ -31,8 +31,12 @@ HYBRID = {
     "celeba": {**AUTOENCODER["celeba"], "objective.margins": (0.5, 0.5)},  # in [-0.5, 0.5]
 }
 
-# Radford et al. 2016, section 4, and Newmu/dcgan_code, faces/train_uncond_dcgan.py.
+# Radford et al. 2016, section 4, and Newmu/dcgan_code, faces/train_uncond_dcgan.py; PacGAN's, too:
+# fjxmlzn/PacGAN, stacked_MNIST_experiments/VEEGAN_experiment/config.py.
 DCGAN = {"images": _adam(2e-4, 0.5, 0.999)}
+
+# Huang et al. 2024: no momentum (their schedule of betas and of gamma is that of larger networks).
+R3GAN = {"images": _adam(2e-4, 0.0, 0.99)}
 
 # pfnet-research/chainer-gan-lib, example.sh: the standard CNN, one turn of D_I.
 SN_GAN = {"images": _adam(2e-4, 0.5, 0.999)}

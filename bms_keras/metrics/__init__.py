@@ -11,7 +11,7 @@ import numpy as np
 
 from bms_keras import fields
 from bms_keras.errors import OWN, BadInput, enter, lookup, shown
-from bms_keras.metrics import fid, ivom, latent, lpips, modes
+from bms_keras.metrics import fid, ivom, latent, lpips, modes, stacked_mnist
 from bms_keras.metrics.metric import Metric
 
 __all__ = [
@@ -34,6 +34,7 @@ METRICS = {
     "fid": fid.METRIC,
     "ivom": ivom.METRIC,
     "lpips": lpips.METRIC,
+    "stacked_mnist": stacked_mnist.METRIC,
 }
 RECORD = ("method", "samples", "seed", "step", "measured")  # what stands beside the numbers
 

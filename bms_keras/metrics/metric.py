@@ -18,6 +18,7 @@ class Metric:
             `eval.py`. Metrics with the same option share its value.
         kind: The kind of data that it needs; `None` for any.
         posterior: Whether it needs a recognition network.
+        fits: Takes a data set; returns why it does not apply to that, or `None`.
         points: How many held-out points it needs.
         fetch: Takes a data set and the options; fetches and checks what else it needs.
         constants: The names of those of its numbers that say how it was measured, not what was
@@ -31,6 +32,7 @@ class Metric:
     options: dict = dataclasses.field(default_factory=dict)
     kind: str | None = None
     posterior: bool = False
+    fits: Callable = lambda data: None
     points: int = 1
     fetch: Callable = lambda data, options: None
     constants: tuple[str, ...] = ()
@@ -50,6 +52,8 @@ class Metric:
             return f"needs data of the kind {self.kind!r}; this is {data.kind!r}"
         if self.posterior and not model.has_posterior:
             return "needs a method with a recognition network"
+        if reason := self.fits(data):
+            return reason
         if (found := len(data.points(self.points))) < self.points:
             return f"needs at least {self.points} held-out points. Received: {found}"
         return None

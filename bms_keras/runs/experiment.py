@@ -66,9 +66,8 @@ def _game(config, shape):
     method = methods.get(config.method)
     with without_greetings():  # Keras imports TensorFlow for this, if it is there, on JAX, too
         keras.utils.set_random_seed(config.seed)  # the initial weights
-    wanted = (method.networks, method.normalization, method.outputs)
     with _dtype_policy(PRECISIONS[config.precision]):
-        nets = networks.build(config.networks, shape, *wanted)
+        nets = networks.build(config.networks, shape, **method.networks_asked(config.objective))
     try:
         return method.build(
             nets,
@@ -84,7 +83,14 @@ def _game(config, shape):
 
 
 def _check(config, kind, shape):
-    """Refuses data that are not for the method, and networks for them that cannot fit."""
+    """Refuses data that are not for the method, and networks and batches that cannot fit."""
+    pack, stride = (config.objective.get(name, 1) for name in ("pack", "posterior_stride"))
+    if config.batch_size % pack or -(-config.batch_size // stride) % pack:
+        of_stride = f" and, over posterior_stride={stride}, still one" if stride > 1 else ""
+        raise BadInput(
+            f"config.batch_size must be a multiple of config.objective.pack={pack}{of_stride}. "
+            f"Received: {config.batch_size}"
+        )
     needed = methods.get(config.method).kind
     if needed not in (None, kind):
         raise BadInput(f"the method {config.method!r} needs data of the kind {needed!r}")

@@ -25,7 +25,8 @@ def parts():
             name: ", ".join(metric.titles.values()) for name, metric in metrics.METRICS.items()
         },
         "data (--config.data.source=)": dict.fromkeys(data.SOURCES, "")
-        | {"PATH": "an .npz or a folder of images", f"{data.TFDS}NAME": "of tensorflow-datasets"},
+        | {"PATH": "an .npz or a folder of images", f"{data.TFDS}NAME": "of tensorflow-datasets"}
+        | {f"{data.STACKED}FILE": "three digits of MNIST's .npz in the colours of an image"},
         "networks (--config.networks.family=)": {
             name: _first_line(family) for name, family in networks.FAMILIES.items()
         },
