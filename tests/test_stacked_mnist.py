@@ -11,7 +11,7 @@ from helpers import ROOT, config, kinds, load
 import bms_keras
 from bms_keras import data, metrics, networks
 from bms_keras.metrics import stacked_mnist
-from bms_keras.metrics.stacked_mnist import classifier as classifiers
+from bms_keras.metrics.stacked_mnist import digits
 from bms_keras.runs import experiment
 
 SHAPE = (28, 28, 3)
@@ -41,8 +41,8 @@ def trained(path, tmp_path_factory):
     """The classifier of these digits, from an empty cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BMS_KERAS_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield classifiers.classifier(path)
-        classifiers.classifier.cache_clear()
+        yield digits.classifier(path)
+        digits.classifier.cache_clear()
 
 
 def labels_of(images, path):
@@ -146,9 +146,9 @@ def test_the_metric_is_that_of_the_true_digits(trained, stacks, path):
 
 
 def test_the_classifier_is_kept(trained, stacks, monkeypatch):
-    classifiers.classifier.cache_clear()
-    monkeypatch.setattr(classifiers, "_train", None)  # would fail
-    again = classifiers.classifier(stacks.mnist)
+    digits.classifier.cache_clear()
+    monkeypatch.setattr(digits, "_train", None)  # would fail
+    again = digits.classifier(stacks.mnist)
     images = stacks.images(5)
     assert again is not trained
     assert again.percent == 100

@@ -13,7 +13,7 @@ from bms_keras.fields import Field
 from bms_keras.metrics.metric import MOST, Metric
 from bms_keras.metrics.modes import kl_from_uniform
 from bms_keras.metrics.samples import drawn
-from bms_keras.metrics.stacked_mnist.classifier import classifier
+from bms_keras.metrics.stacked_mnist.digits import classifier
 
 MODES = 1000
 CHUNK = 1000  # samples in memory at a time

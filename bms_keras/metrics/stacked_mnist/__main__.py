@@ -5,7 +5,7 @@ import sys
 
 from bms_keras.errors import BadInput
 from bms_keras.files import expanded
-from bms_keras.metrics.stacked_mnist.classifier import classifier
+from bms_keras.metrics.stacked_mnist.digits import classifier
 
 
 def main():

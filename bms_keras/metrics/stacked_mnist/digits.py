@@ -13,7 +13,8 @@ from bms_keras.data import stacked
 from bms_keras.errors import BadInput
 from bms_keras.files import cache
 
-EPOCHS, BATCH = 8, 100
+EPOCHS, BATCH = 10, 100
+FARTHEST = 2  # pixels by which digits are shifted in training
 PARTS = ("x_train", "y_train", "x_test", "y_test")
 
 
@@ -64,12 +65,12 @@ def classifier(path):
 
 
 def _network(shape):
-    """Two convolutions, each halved, and a hidden layer."""
+    """Two convolutions of stride 2, which on a CPU cost less than pooling, and a hidden layer."""
 
     def block(filters, seed):
-        kernel = keras.initializers.HeNormal(seed)
-        conv = layers.Conv2D(filters, 3, padding="same", use_bias=False, kernel_initializer=kernel)
-        return [conv, layers.BatchNormalization(), layers.ReLU(), layers.MaxPooling2D()]
+        weights = {"use_bias": False, "kernel_initializer": keras.initializers.HeNormal(seed)}
+        conv = layers.Conv2D(filters, 5, 2, "same", **weights)
+        return [conv, layers.BatchNormalization(), layers.ReLU()]
 
     hidden = layers.Dense(128, "relu", kernel_initializer=keras.initializers.HeNormal(2))
     last = layers.Dense(10, kernel_initializer=keras.initializers.GlorotNormal(3))
@@ -84,11 +85,11 @@ def _train(network, x_train, y_train, x_test, y_test):
         keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, EPOCHS * batches)),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
-    x, y = x_train[..., None].astype("float32") / 255, y_train.astype("int32")
-    rng = np.random.default_rng(0)
+    labels, rng = y_train.astype("int32"), np.random.default_rng(0)
     for epoch in range(1, EPOCHS + 1):
-        order = rng.permutation(len(x))
-        network.fit(x[order], y[order], BATCH, verbose=0, shuffle=False)
+        order = rng.permutation(len(x_train))
+        x = _shifted(x_train[order], rng)[..., None].astype("float32") / 255
+        network.fit(x, labels[order], BATCH, verbose=0, shuffle=False)
         found = Classifier(network, None).digits(x_test[..., None])[:, 0]
         percent = 100 * float(np.mean(found == y_test))
         print(
@@ -97,3 +98,12 @@ def _train(network, x_train, y_train, x_test, y_test):
             flush=True,
         )
     return percent
+
+
+def _shifted(images, rng):
+    """Images, each shifted by a few pixels at random, black where there was nothing."""
+    n, height, width = images.shape
+    padded = np.pad(images, ((0, 0), (FARTHEST, FARTHEST), (FARTHEST, FARTHEST)))
+    down, right = rng.integers(0, 2 * FARTHEST + 1, (2, n, 1, 1))
+    rows, columns = down + np.arange(height)[:, None], right + np.arange(width)
+    return padded[np.arange(n)[:, None, None], rows, columns]
