@@ -1,12 +1,10 @@
 """Stacked MNIST: its data, its 1,000 modes on hand-made sets, its networks, configs and table."""
 
-import subprocess
-import sys
 import types
 
 import numpy as np
 import pytest
-from helpers import ROOT, config, kinds, load
+from helpers import config, kinds, load
 
 import bms_keras
 from bms_keras import data, metrics, networks
@@ -15,17 +13,18 @@ from bms_keras.metrics.stacked_mnist import digits
 from bms_keras.runs import experiment
 
 SHAPE = (28, 28, 3)
+SIDE = 12  # of the digits that these tests make
 
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    """Digits that anyone can tell: a bar whose place says which it is, some noise, and a label."""
+    """Digits that anyone can tell: one of ten patterns of squares and some noise, with a label."""
     rng, arrays = np.random.default_rng(0), {}
+    patterns = np.kron(rng.integers(0, 2, (10, 3, 3)), np.full((4, 4), 195))
     for part, n in (("train", 500), ("test", 100)):
         labels = rng.integers(0, 10, n)
-        digits = rng.integers(0, 60, (n, 28, 28))
-        digits[np.arange(n), 4:24, 3 + 2 * labels] = 255
-        arrays |= {f"x_{part}": digits.astype("uint8"), f"y_{part}": labels.astype("uint8")}
+        drawn = patterns[labels] + rng.integers(0, 60, (n, SIDE, SIDE))
+        arrays |= {f"x_{part}": drawn.astype("uint8"), f"y_{part}": labels.astype("uint8")}
     path = tmp_path_factory.mktemp("mnist") / "mnist.npz"
     np.savez(path, **arrays)
     return path
@@ -41,6 +40,8 @@ def trained(path, tmp_path_factory):
     """The classifier of these digits, from an empty cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BMS_KERAS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setattr(digits, "BATCH", 25)
+        patch.setattr(digits, "FARTHEST", 1)
         yield digits.classifier(path)
         digits.classifier.cache_clear()
 
@@ -63,7 +64,7 @@ def labels_of(images, path):
 @pytest.mark.neutral
 def test_a_batch_is_of_three_digits_at_random_by_seed_and_step(stacks, path):
     first, again = stacks.batch(5), data.stacked.StackedMNIST(path, 16, seed=3).batch(5)
-    assert (first.shape, first.dtype) == ((16, *SHAPE), "uint8")
+    assert (first.shape, first.dtype) == ((16, SIDE, SIDE, 3), "uint8")
     np.testing.assert_array_equal(first, again)
     for other in (stacks.batch(6), data.stacked.StackedMNIST(path, 16, seed=4).batch(5)):
         assert np.any(first != other)
@@ -76,7 +77,7 @@ def test_a_batch_is_of_three_digits_at_random_by_seed_and_step(stacks, path):
 @pytest.mark.neutral
 def test_what_is_held_out_is_every_test_digit_once_in_each_channel(stacks, path):
     held_out = stacks.images(1000)
-    assert held_out.shape == (100, *SHAPE)
+    assert held_out.shape == (100, SIDE, SIDE, 3)
     expected = np.sort(np.load(path)["x_test"].reshape(100, -1), 0)
     for channel in np.moveaxis(held_out, -1, 0):
         np.testing.assert_array_equal(np.sort(channel.reshape(100, -1), 0), expected)
@@ -84,17 +85,17 @@ def test_what_is_held_out_is_every_test_digit_once_in_each_channel(stacks, path)
     other = data.stacked.StackedMNIST(path, 8, seed=9)
     np.testing.assert_array_equal(other.images(10), held_out[:10])
     assert other.fingerprint == stacks.fingerprint
-    assert stacks.points(3).shape == (3, *SHAPE)
-    assert np.asarray(stacks.train).shape == (500, *SHAPE)
+    assert stacks.points(3).shape == (3, SIDE, SIDE, 3)
+    assert np.asarray(stacks.train).shape == (500, SIDE, SIDE, 3)
 
 
 @pytest.mark.neutral
 def test_it_is_a_source(path, tmp_path):
     source = f"stacked_mnist:{path}"
-    found = load(source, resolution=28)
-    assert (found.name, found.kind, found.shape) == ("stacked_mnist", "images", SHAPE)
+    found = load(source, resolution=SIDE)
+    assert (found.name, found.kind, found.shape) == ("stacked_mnist", "images", (SIDE, SIDE, 3))
     assert data.name_of(source) == found.name
-    with pytest.raises(bms_keras.BadInput, match=r"resolution=28 and channels=3.*resolution=32"):
+    with pytest.raises(bms_keras.BadInput, match=r"resolution=12 and channels=3.*resolution=32"):
         load(source, resolution=32)
     with pytest.raises(bms_keras.BadInput, match=r"nothing\.npz cannot be read as MNIST's \.npz"):
         load(f"stacked_mnist:{tmp_path}/nothing.npz")
@@ -156,6 +157,18 @@ def test_the_classifier_is_kept(trained, stacks, monkeypatch):
 
 
 @pytest.mark.neutral
+def test_digits_are_shifted_by_a_few_pixels_and_stay_what_they_are(monkeypatch):
+    monkeypatch.setattr(digits, "FARTHEST", 2)
+    images = np.zeros((200, SIDE, SIDE), "uint8")
+    images[:, 5, 6] = 255
+    shifted = digits._shifted(images, np.random.default_rng(0))
+    assert (shifted.reshape(200, -1).sum(1) == 255).all()
+    _, rows, columns = np.nonzero(shifted)
+    assert {*rows} == {3, 4, 5, 6, 7}
+    assert {*columns} == {4, 5, 6, 7, 8}
+
+
+@pytest.mark.neutral
 def test_it_is_for_these_data_alone(stacks):
     model = types.SimpleNamespace(has_posterior=False)
     metric = metrics.get("stacked_mnist")
@@ -166,9 +179,8 @@ def test_it_is_for_these_data_alone(stacks):
 
 
 @pytest.mark.neutral
-def test_the_command_says_what_is_missing(tmp_path):
-    command = [sys.executable, "-m", "bms_keras.metrics.stacked_mnist", "--data=nothing.npz"]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+def test_the_command_says_what_is_missing(command_line):
+    run = command_line("-m", "bms_keras.metrics.stacked_mnist", "--data=nothing.npz")
     assert run.returncode == 1
     assert run.stderr.splitlines()[-1].startswith("stacked_mnist: nothing.npz cannot be read")
 
@@ -195,10 +207,8 @@ def test_the_small_networks_are_those_of_unrolled_gan(pack):
     assert built["image_critic"].input_shape == (None, 28, 28, 3 * pack)
     assert built["recognition"].output_shape == (None, 512)
     assert kinds(built["image_critic"])[:3] == ["Conv2D", "BatchNormalization", "LeakyReLU"]
-    z = np.random.default_rng(0).standard_normal((2, 256))
-    x = built["generator"](z)
-    assert tuple(x.shape) == (2, *SHAPE)
-    assert tuple(built["joint_critic"]([x, z]).shape) == (2, 1)
+    pair = [each.shape for each in built["joint_critic"].inputs]
+    assert (pair, built["joint_critic"].output_shape) == ([(None, *SHAPE), (None, 256)], (None, 1))
 
 
 def test_dcgans_networks_are_those_of_veegans_authors():

@@ -184,7 +184,12 @@ METHODS = {
         "relativistic pairs, penalties R1 and R2: the loss of Huang et al. 2024",
         GAN,
         _GAN,
-        objective={"critic_loss": "relativistic", "gamma": 1.0, "pack": 1, "critic_turns": 1},
+        objective={
+            "critic_loss": "relativistic",
+            "gamma": 0.001,  # for points of rms 1; for images see `training`
+            "pack": 1,
+            "critic_turns": 1,
+        },
         training=published.R3GAN,
     ),
     "sn_gan": Method(

@@ -95,9 +95,10 @@ class StandardCriticLoss(Adversarial):
         margins: (a, b) of the hinge.
         gradient_penalty: Weight of (|grad D_I| - 1)^2 between data and samples (Gulrajani et al.
             2017, eq. 3); 0 for none. D_I then has no batch normalisation.
-        gamma: Weight of the zero-centred penalties R1 and R2 (Huang et al. 2024, section 2.2),
-            gamma / 2 * (E|grad D_I(x)|^2 + E|grad D_I(G(z))|^2); 0 for none, and as above. It
-            balances a slope, so that data scaled by c ask for c^2 times as much.
+        gamma: Weight of the zero-centred penalties R1 and R2 (Huang et al. 2024, section 2),
+            gamma / 2 * (E|grad D_I(x)|^2 + E|grad D_I(G(z))|^2); 0 for none, and as above. Their
+            own, to begin with: 0.05 on CIFAR-10, 2 at 64 x 64, 150 at 256 x 256; data scaled by c
+            ask for c^2 times as much. The finer the modes, the less: 0.001 on Grid, of rms 1.
         pack: How many data points, or samples, D_I judges together (Lin et al. 2018), of which a
             batch is a multiple. D_I takes them side by side in the last axis; where a score of one
             data point or sample is meant elsewhere, it is that of its pack.

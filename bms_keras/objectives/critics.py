@@ -55,7 +55,7 @@ def wasserstein(real, fake):
 
 
 def relativistic(real, fake):
-    """The relativistic pairing loss, to minimise over critics (Huang et al. 2024, eq. 2).
+    """The relativistic pairing loss, to minimise over critics (Huang et al. 2024, section 2).
 
         E softplus(-(log D_I(x) - log D_I(G(z))))
 
