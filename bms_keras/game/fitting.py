@@ -83,7 +83,7 @@ class Fits:
 
     def _log_names(self):
         """The names of the logs, found by playing one step on paper: nothing is updated."""
-        x = np.zeros((2, *self.data_shape), "float32")
+        x = np.zeros((2 * self.batch_multiple, *self.data_shape), "float32")
         names = ["loss"]
         with keras.StatelessScope():
             for player in {player.name: player for player in self.players()}.values():

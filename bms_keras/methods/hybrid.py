@@ -152,6 +152,10 @@ class BMSVAEGAN(Autoencoding, StandardCriticLoss):
         self.gradient = gradient
         self.prior_term = prior
 
+    @property
+    def batch_multiple(self):
+        return self.pack * self.posterior_stride if self.pack > 1 else 1
+
     def players(self):
         """The turns of algorithm 1: R and G, then D_I, then D_L."""
         players = [Player("generator", (self.recognition, self.generator), self.generator_loss)]

@@ -47,6 +47,11 @@ def build(config, source=None):
     if (source.kind, source.shape) != declared:
         _check(config, source.kind, source.shape)
     model = _game(config, source.shape)
+    if config.batch_size % model.batch_multiple:
+        raise BadInput(
+            f"config.batch_size must be a multiple of {model.batch_multiple}, of objective.pack and "
+            f"a hybrid's posterior_stride. Received: {config.batch_size}"
+        )
     turns = collections.Counter(player.name for player in model.players())
     if turns.keys() != {*method.players}:  # else what a config sets of a player is dropped
         raise BadInput(
@@ -83,14 +88,7 @@ def _game(config, shape):
 
 
 def _check(config, kind, shape):
-    """Refuses data that are not for the method, and networks and batches that cannot fit."""
-    pack, stride = (config.objective.get(name, 1) for name in ("pack", "posterior_stride"))
-    if config.batch_size % pack or -(-config.batch_size // stride) % pack:
-        of_stride = f" and, over posterior_stride={stride}, still one" if stride > 1 else ""
-        raise BadInput(
-            f"config.batch_size must be a multiple of config.objective.pack={pack}{of_stride}. "
-            f"Received: {config.batch_size}"
-        )
+    """Refuses data that are not for the method, and networks for them that cannot fit."""
     needed = methods.get(config.method).kind
     if needed not in (None, kind):
         raise BadInput(f"the method {config.method!r} needs data of the kind {needed!r}")
