@@ -234,8 +234,8 @@ def test_they_train_and_are_shown(method, fields):
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"batch_size": 9}, r"batch_size must be a multiple of 2, .* Received: 9"),
-        ({"batch_size": 10, "objective.posterior_stride": 2}, r"a multiple of 4, .* Received: 10"),
+        ({"batch_size": 9}, r"must be a multiple of objective\.pack, .* of 2\. Received: 9"),
+        ({"batch_size": 10, "objective.posterior_stride": 2}, r"is one: of 4\. Received: 10"),
     ],
 )
 def test_a_batch_of_no_whole_packs_is_refused(fields, expected):

@@ -121,11 +121,6 @@ class Game(TakesTurns, Fits, Saves, keras.Model):
             found |= vars(each).get("RULES", {})
         return found
 
-    @property
-    def batch_multiple(self):
-        """What the size of a batch must be a multiple of: whole packs."""
-        return self.pack
-
     def require(self, **arguments):
         """Refuses arguments that do not fit their rules.
 

@@ -49,8 +49,8 @@ def build(config, source=None):
     model = _game(config, source.shape)
     if config.batch_size % model.batch_multiple:
         raise BadInput(
-            f"config.batch_size must be a multiple of {model.batch_multiple}, of objective.pack and "
-            f"a hybrid's posterior_stride. Received: {config.batch_size}"
+            "config.batch_size must be a multiple of objective.pack, times posterior_stride where "
+            f"there is one: of {model.batch_multiple}. Received: {config.batch_size}"
         )
     turns = collections.Counter(player.name for player in model.players())
     if turns.keys() != {*method.players}:  # else what a config sets of a player is dropped
