@@ -1,4 +1,4 @@
-"""T samples a data point: tensors of shape `(T, B, ...)`, as one batch and as the best of many."""
+"""T samples a data point, `(T, B, ...)`: as one batch, as the best of many; and packs of points."""
 
 from keras import ops
 
@@ -11,6 +11,35 @@ def tiled(function, x):
     return distribution.shard(
         ops.reshape(outputs, (ops.shape(x)[0], -1, *outputs.shape[1:])), axis=1
     )
+
+
+def packed(x, pack):
+    """Packs of neighbours in a batch, side by side in their last axis (Lin et al. 2018).
+
+    Args:
+        x: Data `(B, ..., C)`.
+        pack: How many make a pack, of which B is a multiple.
+
+    Returns:
+        `(B / pack, ..., pack * C)`, in the order of the batch; `x` itself for packs of 1.
+
+    Raises:
+        ValueError: If the batch cannot be divided.
+
+    Example:
+
+    >>> packed(np.array([[1, 2], [3, 4], [5, 6], [7, 8]]), 2).tolist()
+    [[1, 2, 3, 4], [5, 6, 7, 8]]
+    """
+    if pack == 1:
+        return x
+    if x.shape[0] is not None and x.shape[0] % pack:
+        raise ValueError(
+            f"what D_I judges must be a multiple of pack={pack}. Received: {x.shape[0]} data points"
+        )
+    *inner, channels = x.shape[1:]
+    x = ops.moveaxis(ops.reshape(x, (-1, pack, *inner, channels)), 1, -2)
+    return distribution.shard(ops.reshape(x, (-1, *inner, pack * channels)))
 
 
 def best_of(x, x_i, norm):

@@ -112,7 +112,7 @@ def test_rates_fall_to_their_share_but_the_image_critics_to_no_less_than_its_own
         ("protocol.real", 1, "config.protocol.real must be an integer of at least 2"),
         ("data.held_out", 1.0, "config.data.held_out must be in .0, 1."),
         ("data.source", "mars", "data.source must be one of grid, ring, 'tfds:NAME'.*'mars'"),
-        ("networks.family", "cnn", "networks.family must be one of mlp, dcgan, .*'cnn'"),
+        ("networks.family", "resnet", "networks.family must be one of mlp, dcgan, .*'resnet'"),
     ],
 )
 def test_bad_values_are_named(field, value, message):

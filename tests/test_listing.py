@@ -23,7 +23,9 @@ def test_the_list_names_all_there_is(monkeypatch):
     monkeypatch.setitem(metrics.METRICS, "beauty", metrics.Metric(lambda *_: {}))
     names = {line.split()[0] for line in listing.parts().splitlines() if line.startswith("  ")}
     registries = methods.METHODS, metrics.METRICS, data.SOURCES, networks.FAMILIES
-    assert names == {*named_configs.names(), "PATH", "tfds:NAME"}.union(*registries)
+    assert names == {*named_configs.names(), "PATH", "tfds:NAME", "stacked_mnist:FILE"}.union(
+        *registries
+    )
 
 
 def test_a_config_is_printed_with_its_values_and_what_they_mean():

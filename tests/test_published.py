@@ -22,6 +22,8 @@ CIFAR10 = {
     "began": (1e-4, 1e-4, 1e-4, 0.5, 0.999, None),
     "dist_gan": (2e-4, 2e-4, 2e-4, 0.5, 0.9, None),
     "gdpp_gan": (2e-4, 2e-4, 2e-4, 0.5, 0.999, None),
+    "pacgan": (2e-4, 2e-4, 2e-4, 0.5, 0.999, None),
+    "r3gan": (2e-4, 2e-4, 2e-4, 0.0, 0.9, None),
 }
 CELEBA = CIFAR10 | {
     "bms_vae_gan": (1e-4, 4e-4, 4e-4, 0.0, 0.9, (0.5, 0.5)),
@@ -63,6 +65,25 @@ def test_dist_gan_has_the_hinge_on_cifar10_and_log_on_celeba():
         "celeba64": ("cross_entropy", "features"),
         "grid": ("cross_entropy", "data"),
     }
+
+
+def test_the_penalties_of_r3gan_are_those_of_its_authors_where_they_have_any():
+    names = ("cifar10", "celeba64", "fashion_mnist", "stacked_mnist")
+    gammas = [config_of(name, "r3gan").objective.gamma for name in names]
+    assert gammas == [0.05, 2.0, 1.0, 1.0]
+    assert config_of("stacked_mnist_small", "bms_vae_gan").objective.gamma == 0
+
+
+def test_the_protocols_of_stacked_mnist_have_one_set_of_rates_for_all():
+    for name, rates in (
+        ("stacked_mnist_small", (1e-4, 2e-4, 2e-4, 0.5, 0.99)),
+        ("stacked_mnist", (2e-4, 2e-4, 2e-4, 0.5, 0.999)),
+    ):
+        for method in ("dcgan", "sn_gan", "r3gan", "veegan", "alpha_gan", "bms_vae_gan"):
+            adam = complete(config_of(name, method)).optimizer
+            found = [adam[f"{player}learning_rate"] for player in ("", "image_critic_")]
+            found += [adam.latent_critic_learning_rate, adam.beta_1, adam.beta_2]
+            assert tuple(found) == rates
 
 
 def test_fashion_mnist_keeps_its_own_rates_for_the_papers_methods():

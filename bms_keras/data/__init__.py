@@ -11,7 +11,7 @@ import functools
 import inspect
 import pathlib
 
-from bms_keras.data import contents, sources
+from bms_keras.data import contents, sources, stacked
 from bms_keras.data.dataset import Dataset
 from bms_keras.data.images import Images
 from bms_keras.data.points import Points
@@ -40,6 +40,7 @@ SOURCES = {  # by name; all others are paths, or names of tensorflow-datasets
 FIELDS = {}  # of sources that have some of their own: by source, a `Field` by name
 TFDS = "tfds:"
 ARRAYS = (".npz", ".npy")
+STACKED = f"{stacked.NAME}:"
 CONTRACT = (
     *("kind", "name", "shape", "scale", "batches", "points", "unscaled"),
     *("fingerprint", "contents"),
@@ -87,6 +88,9 @@ def load(config, batch_size, seed):
     source = config.source
     if source in SOURCES:
         return _whole(SOURCES[source](config, batch_size, seed), source)
+    if source.startswith(STACKED):
+        path = pathlib.Path(source.removeprefix(STACKED)).expanduser()
+        return stacked.load(config, path, batch_size, seed)
     path = _path(source)
     if source.startswith(TFDS) or (path and path.is_dir()):
         if not config.resolution:
@@ -104,8 +108,8 @@ def load(config, batch_size, seed):
             "moved, train.py with --config.data.source=NEW goes on there, and notes it"
         )
     raise BadInput(
-        f"config.data.source must be one of {', '.join(SOURCES)}, '{TFDS}NAME', or the path of an "
-        f".npz, an .npy or of a folder of images. Received: {source!r}{OWN}"
+        f"config.data.source must be one of {', '.join(SOURCES)}, '{TFDS}NAME', '{STACKED}FILE', "
+        f"or the path of an .npz, an .npy or of a folder of images. Received: {source!r}{OWN}"
     )
 
 
@@ -144,6 +148,8 @@ def name_of(source):
     """What a source's data set is called, by its path or name alone."""
     if source in SOURCES:
         return source
+    if source.startswith(STACKED):
+        return stacked.NAME
     if source.startswith(TFDS):
         return source.removeprefix(TFDS)
     path = pathlib.Path(source).resolve()

@@ -92,7 +92,7 @@ class Game(TakesTurns, Fits, Saves, Used, keras.Model):
         latent, data = self.generator.input_shape[1:], self.data_shape
         expected = {  # by network: shape of the input, of the output
             "recognition": (data, (2 * self.latent_dim,)),
-            "image_critic": (data, None),
+            "image_critic": ((*data[:-1], self.pack * data[-1]), None),
             "latent_critic": (latent, (1,)),
             "autoencoder": (data, data),
         }
@@ -111,6 +111,7 @@ class Game(TakesTurns, Fits, Saves, Used, keras.Model):
     # What a method says.
 
     has_posterior = False  # whether R gives q(z|x): see `Autoencoding`
+    pack = 1  # how many data points an image critic takes together: see `StandardCriticLoss`
     RULES: ClassVar = {}  # of arguments that a config may set: see `bms_keras.fields`, and a line
 
     @classmethod

@@ -81,9 +81,14 @@ class Fits:
         names = ("jit_compile", "steps_per_execution", "run_eagerly")
         self.compile(config["optimizer"], **{k: config[k] for k in names if k in config})
 
+    @property
+    def batch_multiple(self):
+        """What the size of a batch must be a multiple of: whole packs."""
+        return self.pack
+
     def _log_names(self):
         """The names of the logs, found by playing one step on paper: nothing is updated."""
-        x = np.zeros((2, *self.data_shape), "float32")
+        x = np.zeros((2 * self.batch_multiple, *self.data_shape), "float32")
         names = ["loss"]
         with keras.StatelessScope():
             for player in {player.name: player for player in self.players()}.values():

@@ -87,6 +87,20 @@ class Method:
             for name, value in self.objective.items()
         }
 
+    def networks_asked(self, objective):
+        """What it asks of `bms_keras.networks.build`, as keywords.
+
+        Args:
+            objective: `config.objective`.
+        """
+        loss = objectives.CRITIC_LOSSES.get(objective.get("critic_loss"))
+        return {
+            "names": self.networks,
+            "normalization": self.normalization if loss is None or loss.normalized else "none",
+            "outputs": self.outputs,
+            "pack": objective.get("pack", 1),
+        }
+
     def build(self, networks, samples, gradient, steps, **kwargs):
         """The game; T, its gradient and `steps` matter only to a game that takes them."""
         if self.scheduled:
@@ -112,6 +126,8 @@ def _bms(
             "critic_to_recognition": False,
             "critic_sees_posterior": False,
             "gradient_penalty": 0.0,
+            "gamma": 0.0,
+            "pack": 1,
         }
     kwargs = {
         "coupled": coupled,
@@ -153,15 +169,35 @@ METHODS = {
         GAN,
         _GAN,
         normalization="batch",
-        objective={"critic_loss": "cross_entropy"},
+        objective={"critic_loss": "cross_entropy", "pack": 1},
         training=published.DCGAN,
+    ),
+    "pacgan": Method(
+        "DCGAN whose critic judges packs of samples (Lin et al. 2018)",
+        GAN,
+        _GAN,
+        normalization="batch",
+        objective={"critic_loss": "cross_entropy", "pack": 2},
+        training=published.DCGAN,
+    ),
+    "r3gan": Method(
+        "relativistic pairs, penalties R1 and R2: the loss of Huang et al. 2024",
+        GAN,
+        _GAN,
+        objective={
+            "critic_loss": "relativistic",
+            "gamma": 0.001,  # for points of rms 1; for images see `training`
+            "pack": 1,
+            "critic_turns": 1,
+        },
+        training=published.R3GAN,
     ),
     "sn_gan": Method(
         "spectral normalisation, hinge (Miyato et al. 2018)",
         GAN,
         _GAN,
         normalization="spectral",
-        objective={"critic_loss": "hinge", "margins": (1.0, 1.0), "critic_turns": 1},
+        objective={"critic_loss": "hinge", "margins": (1.0, 1.0), "critic_turns": 1, "pack": 1},
         training=published.SN_GAN,
     ),
     "wgan_gp": Method(

@@ -76,6 +76,8 @@ class DistGAN(Autoencoding, StandardCriticLoss):
             fields.one_of(("features", "data")),
             "of D_I's features, as the authors have it for images, or of data, as for points",
         ),
+        "gamma": (fields.one_of((0.0,)), "none: the sign of the penalty depends on the loss"),
+        "pack": (fields.one_of((1,)), "none: distances are those of one data point's features"),
     }
 
     def __init__(

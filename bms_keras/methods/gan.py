@@ -8,6 +8,7 @@ from keras import ops
 from bms_keras import distribution, fields, objectives
 from bms_keras.backends import input_gradient
 from bms_keras.game import Game, Player
+from bms_keras.tiling import packed
 
 
 class Adversarial(Game):
@@ -52,28 +53,55 @@ class Adversarial(Game):
             )
 
     def critic_score(self, x):
-        """log D_I of a batch, `(B,)`."""
-        return objectives.log_ratio(self.image_critic(x, training=True))
+        """log D_I of a batch, `(B,)`, or of its packs, `(B / pack,)`."""
+        return self._judged(packed(x, self.pack))
+
+    def _judged(self, packs):
+        return objectives.log_ratio(self.image_critic(packs, training=True))
+
+    def slope_at(self, x):
+        """The gradient of log D_I at the points of a batch, or at its packs; like these."""
+        return input_gradient(self._judged, ops.cast(packed(x, self.pack), "float32"))
 
     def slope(self, x, generated):
-        """The gradient of log D_I at random points between data and samples, like `x`."""
-        draw = lambda shape: keras.random.uniform(shape, seed=self.seed_generator)  # noqa: E731
-        share = distribution.batch_noise(
-            draw, (ops.shape(x)[0], *[1] * len(self.data_shape)), axis=0
-        )
+        """The gradient of log D_I at random points between data and samples, or their packs."""
+        x, generated = packed(x, self.pack), packed(generated, self.pack)
+        share = self._uniform(ops.shape(x)[0], *[1] * len(self.data_shape))
         x = ops.cast(x, "float32")
-        return input_gradient(self.critic_score, x + share * (ops.cast(generated, "float32") - x))
+        return input_gradient(self._judged, x + share * (ops.cast(generated, "float32") - x))
+
+    def shuffled(self, x):
+        """A batch in an order by chance where D_I judges packs; else as it is.
+
+        The images of a batch ascend by their place in the data set, and neighbours there may be
+        alike, which those of samples are not.
+        """
+        if self.pack == 1:
+            return x
+        return ops.take(x, ops.argsort(self._uniform(ops.shape(x)[0])), axis=0)
+
+    def _uniform(self, *shape):
+        draw = lambda shape: keras.random.uniform(shape, seed=self.seed_generator)  # noqa: E731
+        return distribution.batch_noise(draw, shape, axis=0)
 
 
 class StandardCriticLoss(Adversarial):
-    """A game whose image critic is trained by one of the field's three common losses.
+    """A game whose image critic is trained by one of the field's common losses.
 
     Args:
         networks, critic_turns: See `Adversarial`.
-        critic_loss: "hinge", "cross_entropy" or "wasserstein": what D_I minimises.
+        critic_loss: "hinge", "cross_entropy", "wasserstein" or "relativistic": what D_I minimises;
+            see `objectives`.
         margins: (a, b) of the hinge.
         gradient_penalty: Weight of (|grad D_I| - 1)^2 between data and samples (Gulrajani et al.
             2017, eq. 3); 0 for none. D_I then has no batch normalisation.
+        gamma: Weight of the zero-centred penalties R1 and R2 (Huang et al. 2024, section 2),
+            gamma / 2 * (E|grad D_I(x)|^2 + E|grad D_I(G(z))|^2); 0 for none, and as above. Their
+            own, to begin with: 0.05 on CIFAR-10, 2 at 64 x 64, 150 at 256 x 256; data scaled by c
+            ask for c^2 times as much. The finer the modes, the less: 0.001 on Grid, of rms 1.
+        pack: How many data points, or samples, D_I judges together (Lin et al. 2018), of which a
+            batch is a multiple. D_I takes them side by side in the last axis; where a score of one
+            data point or sample is meant elsewhere, it is that of its pack.
         ema, seed: See `Game`.
     """
 
@@ -81,25 +109,37 @@ class StandardCriticLoss(Adversarial):
         "critic_loss": (fields.one_of(objectives.CRITIC_LOSSES), "what D_I minimises"),
         "margins": (fields.pair, "(a, b) of the hinge"),
         "gradient_penalty": (fields.at_least_0, "weight of (|grad D_I| - 1)^2"),
+        "gamma": (fields.at_least_0, "twice the weight of R1 and R2, |grad D_I|^2"),
+        "pack": (fields.integer(1, 64), "data points, or samples, that D_I judges together"),
     }
 
     def __init__(
-        self, networks, critic_loss="hinge", margins=(1.0, 1.0), gradient_penalty=0.0, **kwargs
+        self,
+        networks,
+        critic_loss="hinge",
+        margins=(1.0, 1.0),
+        gradient_penalty=0.0,
+        gamma=0.0,
+        pack=1,
+        **kwargs,
     ):
+        self.require(pack=pack)
+        self.pack = pack  # by which the networks' shapes are checked
         super().__init__(networks, **kwargs)
         self.keep(critic_loss=critic_loss, margins=margins, gradient_penalty=gradient_penalty)
+        self.keep(gamma=gamma, pack=pack)
         critic = self.networks.get("image_critic")
         if critic is not None and tuple(critic.output_shape[1:]) != (1,):
             raise ValueError(
                 "the network 'image_critic' must put out one number a data point. "
                 f"Received: {tuple(critic.output_shape[1:])}"
             )
-        if gradient_penalty:
+        if gradient_penalty or gamma:
             self.require_slope()
 
     def image_critic_loss(self, x):
         """Algorithm 1, line 4: high on data, low on samples of the prior."""
-        generated = ops.stop_gradient(self.generated(x))
+        x, generated = self.shuffled(x), ops.stop_gradient(self.generated(x))
         real, fake = self.critic_score(x), self.critic_score(generated)
         loss, terms = self.penalty(x, generated)
         return loss + self.critic_loss_of(real, fake), {
@@ -110,18 +150,24 @@ class StandardCriticLoss(Adversarial):
 
     def critic_loss_of(self, real, fake):
         """The critic's loss from log D_I of data and of samples."""
-        return objectives.CRITIC_LOSSES[self.critic_loss](real, fake, self.margins)
+        return objectives.CRITIC_LOSSES[self.critic_loss].critic(real, fake, self.margins)
 
     def penalty(self, x, generated):
-        """The weighted gradient penalty, and by name for the log; nothing without a weight."""
-        if not self.gradient_penalty:
-            return 0.0, {}
-        penalty = objectives.gradient_penalty(self.slope(x, generated))
-        return self.gradient_penalty * penalty, {"gradient_penalty": penalty}
+        """The weighted penalties, and each by name for the log; nothing without a weight."""
+        total, terms = 0.0, {}
+        if self.gradient_penalty:
+            penalty = objectives.gradient_penalty(self.slope(x, generated))
+            total, terms = self.gradient_penalty * penalty, {"gradient_penalty": penalty}
+        if self.gamma:
+            r1, r2 = (objectives.zero_centred_penalty(self.slope_at(y)) for y in (x, generated))
+            total, terms = total + self.gamma / 2 * (r1 + r2), terms | {"r1": r1, "r2": r2}
+        return total, terms
 
-    def adversarial_loss(self, fake):
-        """-E log D_I(G(z)), or of a classifier -E log D(G(z)) (Goodfellow et al. 2014)."""
-        return ops.mean(ops.softplus(-fake) if self.critic_loss == "cross_entropy" else -fake)
+    def adversarial_loss(self, x, generated):
+        """What G minimises in a plain GAN: -E log D_I(G(z)), or as the critic's loss has it."""
+        loss = objectives.CRITIC_LOSSES[self.critic_loss]
+        real = self.critic_score(self.shuffled(x)) if loss.paired else None
+        return loss.generator(real, self.critic_score(generated))
 
 
 @keras.saving.register_keras_serializable("bms_keras")
@@ -129,13 +175,14 @@ class GAN(StandardCriticLoss):
     """A generator against an image critic.
 
     SN-GAN (Miyato et al. 2018) with the hinge and a spectrally normalised critic; DCGAN (Radford et
-    al. 2016) with the cross entropy; WGAN-GP (Gulrajani et al. 2017) with `critic_loss=
-    "wasserstein"`, `gradient_penalty=10` and `critic_turns=5`.
+    al. 2016) with the cross entropy, and with `pack=2` PacGAN (Lin et al. 2018); WGAN-GP (Gulrajani
+    et al. 2017) with `critic_loss="wasserstein"`, `gradient_penalty=10` and `critic_turns=5`;
+    R3GAN's loss (Huang et al. 2024) with `critic_loss="relativistic"` and `gamma=1`.
 
     Args:
         generator: G, from `(batch, latent_dim)` to data.
         image_critic: log D_I, from data to `(batch, 1)`.
-        critic_loss, margins, gradient_penalty, critic_turns: See `StandardCriticLoss`.
+        critic_loss, margins, gradient_penalty, gamma, pack, critic_turns: See `StandardCriticLoss`.
         ema, seed: See `Game`.
 
     Example:
@@ -149,7 +196,7 @@ class GAN(StandardCriticLoss):
         super().__init__({"generator": generator, "image_critic": image_critic}, **kwargs)
 
     def generator_loss(self, x):
-        return self.adversarial_loss(self.critic_score(self.generated(x))), {}
+        return self.adversarial_loss(x, self.generated(x)), {}
 
 
 def features_of(critic):

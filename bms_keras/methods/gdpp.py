@@ -10,6 +10,7 @@ from keras import ops
 
 from bms_keras import fields, objectives
 from bms_keras.methods.gan import GAN, features_of
+from bms_keras.tiling import packed
 
 
 @keras.saving.register_keras_serializable("bms_keras")
@@ -43,7 +44,8 @@ class GDPPGAN(GAN):
 
     def generator_loss(self, x):
         generated = self.generated(x)
-        adversarial = self.adversarial_loss(self.critic_score(generated))
-        features = [self.features(part, training=True) for part in (x, generated)]
+        adversarial = self.adversarial_loss(x, generated)
+        packs = (packed(part, self.pack) for part in (self.shuffled(x), generated))
+        features = [self.features(each, training=True) for each in packs]
         diversity = objectives.gdpp(*(ops.reshape(f, (ops.shape(f)[0], -1)) for f in features))
         return adversarial + self.diversity_weight * diversity, {"diversity": diversity}

@@ -33,6 +33,11 @@ class BMSVAEGAN(Autoencoding, StandardCriticLoss):
     and minus the logit of the code discriminator. Other than there, R and G move in one turn, |.|_1
     is a mean over the dimensions, and q(z|x) is Gaussian.
 
+    With `critic_loss="relativistic"` D_I is log D_I but for a constant. Eq. 7 stays as it is, for
+    the constant changes neither which of T samples is the least realistic nor a gradient of R and
+    G. With `pack` above 1 the i-th samples of neighbouring data points are judged together: the min
+    over T is that of their pack, and its gradient goes to all of them.
+
     Args:
         recognition: R, from data to `(batch, 2 * latent_dim)`: mean and log-variance of q(z|x).
         generator: G, from `(batch, latent_dim)` to data.
@@ -61,7 +66,7 @@ class BMSVAEGAN(Autoencoding, StandardCriticLoss):
         norm: 1 or 2, the n of |x - x_i|_n.
         prior: "critic" for the latent critic's KL, "mmd" for WAE's kernel estimate.
         mmd_scales: The s of MMD's kernels; see `objectives.mmd`. For `prior="mmd"` only.
-        critic_loss, margins, gradient_penalty, critic_turns: What D_I minimises; see
+        critic_loss, margins, gradient_penalty, gamma, pack, critic_turns: What D_I minimises; see
             `StandardCriticLoss`.
         ema, seed: See `Game`.
 
@@ -147,6 +152,10 @@ class BMSVAEGAN(Autoencoding, StandardCriticLoss):
         self.gradient = gradient
         self.prior_term = prior
 
+    @property
+    def batch_multiple(self):
+        return self.pack * self.posterior_stride if self.pack > 1 else 1
+
     def players(self):
         """The turns of algorithm 1: R and G, then D_I, then D_L."""
         players = [Player("generator", (self.recognition, self.generator), self.generator_loss)]
@@ -158,7 +167,8 @@ class BMSVAEGAN(Autoencoding, StandardCriticLoss):
 
     def generator_loss(self, x):
         """Minus eq. 7, plus alpha-GAN's term on the prior's samples."""
-        batch, x = x, x[:: self.posterior_stride]
+        batch = self.shuffled(x)
+        x = batch[:: self.posterior_stride]
         z = self.posterior(x, self.samples)
         divergence = self.divergence(z)
         z_best, z_worst = self.selected(x, z)
@@ -179,10 +189,12 @@ class BMSVAEGAN(Autoencoding, StandardCriticLoss):
         loss, terms = super().image_critic_loss(x)
         if not self.critic_sees_posterior:
             return loss, terms
+        x = self.shuffled(x)
         x_i = tiled(self.decode, self.posterior(x, samples=1))
         reconstructed = self.critic_score(ops.stop_gradient(x_i)[0])
-        term = objectives.GENERATED_TERMS[self.critic_loss]
-        loss = loss + term(terms["real"], reconstructed, self.margins)
+        of_kind = objectives.CRITIC_LOSSES[self.critic_loss]
+        real = self.critic_score(x) if of_kind.paired else terms["real"]
+        loss = loss + of_kind.further(real, reconstructed, self.margins)
         return loss, terms | {"reconstructed": ops.mean(reconstructed)}
 
     def latent_critic_loss(self, x):
@@ -209,7 +221,8 @@ class BMSVAEGAN(Autoencoding, StandardCriticLoss):
             x_i = tiled(self.decode, ops.stop_gradient(z))
             best = pick(z, ops.argmin(objectives.distance(x, x_i, self.norm), axis=0))
             if self.image_critic is not None:
-                worst = pick(z, ops.argmin(tiled(self.critic_score, x_i), axis=0))
+                of_pack = ops.argmin(tiled(self.critic_score, x_i), axis=0)
+                worst = pick(z, ops.repeat(of_pack, self.pack))
         if not self.critic_to_recognition:
             worst = ops.stop_gradient(worst)
         return best, worst

@@ -31,8 +31,17 @@ HYBRID = {
     "celeba": {**AUTOENCODER["celeba"], "objective.margins": (0.5, 0.5)},  # in [-0.5, 0.5]
 }
 
-# Radford et al. 2016, section 4, and Newmu/dcgan_code, faces/train_uncond_dcgan.py.
+# Radford et al. 2016, section 4, and Newmu/dcgan_code, faces/train_uncond_dcgan.py; PacGAN's, too:
+# fjxmlzn/PacGAN, stacked_MNIST_experiments/VEEGAN_experiment/config.py.
 DCGAN = {"images": _adam(2e-4, 0.5, 0.999)}
+
+# brownvc/R3GAN, train.py: what its schedules begin with; the rate then falls to a quarter, gamma to
+# a tenth, and beta_2 rises to 0.99. FFHQ at 64 x 64 stands for CelebA; at 256 x 256 gamma is 150.
+R3GAN = {
+    "images": {**_adam(2e-4, 0.0, 0.9), "objective.gamma": 1.0},
+    "cifar10": {"objective.gamma": 0.05},
+    "celeba": {"objective.gamma": 2.0},
+}
 
 # pfnet-research/chainer-gan-lib, example.sh: the standard CNN, one turn of D_I.
 SN_GAN = {"images": _adam(2e-4, 0.5, 0.999)}

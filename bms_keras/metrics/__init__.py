@@ -11,7 +11,7 @@ import numpy as np
 
 from bms_keras import fields
 from bms_keras.errors import OWN, BadInput, enter, lookup, shown, warn
-from bms_keras.metrics import ivom, latent, lpips, modes, points, prdc
+from bms_keras.metrics import ivom, latent, lpips, modes, points, prdc, stacked_mnist
 from bms_keras.metrics.comparison import compare, fid, kid, precision_recall
 from bms_keras.metrics.fid import METRIC as FID
 from bms_keras.metrics.metric import Metric
@@ -43,15 +43,9 @@ METRICS = {
     "prdc": prdc.METRIC,
     "ivom": ivom.METRIC,
     "lpips": lpips.METRIC,
+    "stacked_mnist": stacked_mnist.METRIC,
 }
-RECORD = (
-    "method",
-    "samples",
-    "seed",
-    "step",
-    "measured",
-    "sampler",
-)  # what stands beside the numbers
+RECORD = ("method", "samples", "seed", "step", "measured", "sampler")  # beside the numbers
 
 
 def register(name, metric):

@@ -20,6 +20,7 @@ class Metric:
         posterior: Whether it needs a recognition network.
         instead: By another kind of data, the name of the metric that is measured of them where a
             config asks for this one in training.
+        fits: Takes a data set; returns why it does not apply to that, or `None`.
         points: How many held-out points it needs.
         fetch: Takes a data set and the options; fetches and checks what else it needs.
         constants: The names of those of its numbers that say how it was measured, not what was
@@ -34,6 +35,7 @@ class Metric:
     kind: str | None = None
     instead: dict = dataclasses.field(default_factory=dict)
     posterior: bool = False
+    fits: Callable = lambda data: None
     points: int = 1
     fetch: Callable = lambda data, options: None
     constants: tuple[str, ...] = ()
@@ -53,6 +55,8 @@ class Metric:
             return f"needs data of the kind {self.kind!r}; this is {data.kind!r}"
         if self.posterior and not model.has_posterior:
             return "needs a method with a recognition network"
+        if reason := self.fits(data):
+            return reason
         if (found := len(data.points(self.points))) < self.points:
             return f"needs at least {self.points} held-out points. Received: {found}"
         return None

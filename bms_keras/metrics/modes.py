@@ -49,7 +49,7 @@ def mode_statistics(samples, means, std, reference, projections=128, seed=0):
     return {
         "modes": int(captured.sum()),
         "high_quality_percent": 100 * float(good.mean()),
-        "mode_kl": _kl_from_uniform(counts) if good.any() else None,
+        "mode_kl": kl_from_uniform(counts) if good.any() else None,
         "spread_ratio": float(spread.mean()) if good.any() else None,
         "sliced_wasserstein": sliced_wasserstein(samples, reference, projections, seed),
     }
@@ -64,7 +64,7 @@ def _truncation(radius):
     return np.sqrt(1 - radius**2 * tail / (1 - tail) / 2)
 
 
-def _kl_from_uniform(counts):
+def kl_from_uniform(counts):
     p = counts[counts > 0] / counts.sum()
     return float(np.sum(p * np.log(p * len(counts))))
 

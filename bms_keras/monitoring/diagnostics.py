@@ -14,6 +14,7 @@ from bms_keras.backends import predict
 from bms_keras.data import Dataset
 from bms_keras.layers import SpectralNormalization
 from bms_keras.monitoring import drawings
+from bms_keras.tiling import packed
 
 
 def learning_rates(model):
@@ -86,6 +87,7 @@ def selection(model, x, seed=0):
     1.0
     """
     critic = _log_ratio(model)
+    x = x[: len(x) // model.pack * model.pack]  # whole packs
     scores, shares = {}, {}
     if critic:
         scores["log_D/real"] = critic(x).mean()
@@ -95,7 +97,7 @@ def selection(model, x, seed=0):
         closest = objectives.distance(x, x_i, model.norm)
         shares["selected/best"] = _shares(ops.argmin(closest, axis=0), model.samples)
         if critic:
-            realistic = critic(x_i.reshape(-1, *x.shape[1:])).reshape(x_i.shape[:2])
+            realistic = critic(x_i.reshape(-1, *x.shape[1:])).reshape(len(x_i), -1)
             scores["log_D/posterior"] = realistic.mean()
             shares["selected/least_realistic"] = _shares(realistic.argmin(0), model.samples)
     several = getattr(model, "samples", 1) > 1
@@ -127,11 +129,12 @@ def latents(model, data, n=500):
 
 
 def _log_ratio(model, batch_size=500):
-    """log D_I of an array, `(n,)`, outside training; `None` if no critic puts out one number."""
+    """log D_I of an array, or of its packs, outside training; `None` if D_I has several outputs."""
     critic = model.networks.get("image_critic")
     if critic is None or critic.output_shape[-1] != 1:
         return None
-    score = lambda x: objectives.log_ratio(predict(critic, x, batch_size))  # noqa: E731
+    packs = lambda x: ops.convert_to_numpy(packed(x, model.pack))  # noqa: E731
+    score = lambda x: objectives.log_ratio(predict(critic, packs(x), batch_size))  # noqa: E731
     return lambda x: ops.convert_to_numpy(score(x))
 
 

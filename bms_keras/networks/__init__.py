@@ -10,7 +10,7 @@ from bms_keras import fields
 from bms_keras.errors import OWN, BadInput, enter, lookup
 from bms_keras.fields import Field
 from bms_keras.layers import require_channels_last
-from bms_keras.networks import dcgan, mlp, standard_cnn
+from bms_keras.networks import cnn, dcgan, mlp, standard_cnn
 from bms_keras.networks.mlp import lipschitz_critic, perceptron
 
 __all__ = [
@@ -24,7 +24,7 @@ __all__ = [
     "register",
 ]
 
-FAMILIES = {"mlp": mlp, "dcgan": dcgan, "standard_cnn": standard_cnn}
+FAMILIES = {"mlp": mlp, "dcgan": dcgan, "standard_cnn": standard_cnn, "cnn": cnn}
 COMMON = {
     "family": Field("", fields.one_of(FAMILIES), "which networks"),
     "latent_dim": Field(100, fields.size, "dimensions of z"),
@@ -76,7 +76,7 @@ def defaults(family, **values):
     }
 
 
-def build(config, shape, names, normalization="spectral", outputs=1):
+def build(config, shape, names, normalization="spectral", outputs=1, pack=1):
     """Builds the networks that a method needs.
 
     Args:
@@ -87,6 +87,7 @@ def build(config, shape, names, normalization="spectral", outputs=1):
             your own calls its own, which a family of your own builds.
         normalization: Of the image critic: "spectral", "batch" or "none".
         outputs: Numbers that the image critic puts out for a data point.
+        pack: How many data points the image critic takes side by side in the last axis.
 
     Returns:
         Dictionary of `keras.Model`s by name.
@@ -99,9 +100,14 @@ def build(config, shape, names, normalization="spectral", outputs=1):
         require_channels_last()
     own = fields_of(config.family)
     values = {key: getattr(config, key, field.default) for key, field in own.items()}
-    family = FAMILIES[config.family]
+    family, values = FAMILIES[config.family], types.SimpleNamespace(**values)
     try:
-        built = family.build(types.SimpleNamespace(**values), shape, names, normalization, outputs)
+        of_packs = ("image_critic",) if pack > 1 and "image_critic" in names else ()
+        others = tuple(name for name in names if name not in of_packs)
+        built = dict(family.build(values, shape, others, normalization, outputs))
+        if of_packs:
+            packs = (*shape[:-1], pack * shape[-1])
+            built |= family.build(values, packs, of_packs, normalization, outputs)
         return {name: built[name] for name in names}
     except KeyError as error:
         if error.args[0] not in names:

@@ -47,6 +47,11 @@ def build(config, source=None):
     if (source.kind, source.shape) != declared:
         _check(config, source.kind, source.shape)
     model = _game(config, source.shape)
+    if config.batch_size % model.batch_multiple:
+        raise BadInput(
+            "config.batch_size must be a multiple of objective.pack, times posterior_stride where "
+            f"there is one: of {model.batch_multiple}. Received: {config.batch_size}"
+        )
     turns = collections.Counter(player.name for player in model.players())
     if turns.keys() != {*method.players}:  # else what a config sets of a player is dropped
         raise BadInput(
@@ -66,9 +71,8 @@ def _game(config, shape):
     method = methods.get(config.method)
     with without_greetings():  # Keras imports TensorFlow for this, if it is there, on JAX, too
         keras.utils.set_random_seed(config.seed)  # the initial weights
-    wanted = (method.networks, method.normalization, method.outputs)
     with _dtype_policy(PRECISIONS[config.precision]):
-        nets = networks.build(config.networks, shape, *wanted)
+        nets = networks.build(config.networks, shape, **method.networks_asked(config.objective))
     try:
         return method.build(
             nets,

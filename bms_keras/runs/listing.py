@@ -28,6 +28,7 @@ def parts():
         | {
             "PATH": "an .npz or .npy of images or points, or a folder of images",
             f"{data.TFDS}NAME": "of tensorflow-datasets",
+            f"{data.STACKED}FILE": "three digits of MNIST's .npz in the colours of an image",
         },
         "networks (--config.networks.family=)": {
             name: _first_line(family) for name, family in networks.FAMILIES.items()

@@ -76,10 +76,9 @@ def needed(config, shape):
 
 def _sizes(config, shape):
     """The parameters of all networks, and the most numbers that a layer puts out for a point."""
-    method = methods.get(config.method)
-    wanted = (method.networks, method.normalization, method.outputs)
+    asked = methods.get(config.method).networks_asked(config.objective)
     with keras.StatelessScope(initialize_variables=False):  # weights of any size cost nothing
-        built = networks.build(config.networks, shape, *wanted).values()
+        built = networks.build(config.networks, shape, **asked).values()
         return sum(network.count_params() for network in built), max(map(_widest, built))
 
 

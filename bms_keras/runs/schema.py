@@ -71,8 +71,8 @@ FIELDS = {
     "data.source": Field(
         "",
         fields.text,
-        "grid, ring, tfds:NAME, an .npz or .npy of images or points, a folder of images; what data "
-        "are is not their path",
+        "grid, ring, tfds:NAME, stacked_mnist:FILE, an .npz or .npy of images or points, a folder "
+        "of images; what data are is not their path",
         may_change=True,
     ),
     "data.resolution": Field(

@@ -3,6 +3,7 @@
     python -m bms_keras.tables --table=1 --seeds=5 --jobs=2 --workdir=runs/table1
     python -m bms_keras.tables --table=6 --seeds=3 --steps=2000 --data=cifar10.npz \\
         --workdir=runs/table6
+    python -m bms_keras.tables --table=stacked --data=stacked_mnist:mnist.npz --workdir=runs/stacked
     python -m bms_keras.tables --rows=grid:bms_vae_gan,grid:bms_vae_gan+samples=1 --workdir=runs/t
 
 Each run has a folder in the workdir, with a checkpoint now and then: stopped or killed, the same
@@ -32,7 +33,9 @@ from absl import flags
 from bms_keras.errors import BadInput
 
 sys.argv[0] = "tables"  # how errors begin, and by which --help knows these flags
-TABLE = flags.DEFINE_integer("table", None, "The paper's table, 1 to 9.", 1, 9)
+TABLE = flags.DEFINE_enum(
+    "table", None, [*map(str, registry.TABLES)], "The paper's table, 1 to 9, or stacked."
+)
 ROWS = flags.DEFINE_list("rows", [], "CONFIG:METHOD or CONFIG:METHOD+FIELD=VALUE+..., instead.")
 ONLY = flags.DEFINE_list("only", [], "Of a table, the rows of these methods or configs alone.")
 METRICS = flags.DEFINE_list("metrics", [], "Metrics, in place of the table's.")
@@ -56,7 +59,7 @@ def table_asked():
         raise BadInput("either --table or --rows is needed")
     if ROWS.value:
         return "rows", [row_asked(text) for text in ROWS.value], METRICS.value or ["modes"], fields
-    table = registry.TABLES[TABLE.value]
+    table = {str(name): table for name, table in registry.TABLES.items()}[TABLE.value]
     print(f"table {TABLE.value}: {table.summary}", flush=True)
     rows = [row for row in table.rows if not ONLY.value or {row.method, row.config} & {*ONLY.value}]
     fields = {f"protocol.{name}": value for name, value in table.protocol.items()} | fields

@@ -18,6 +18,8 @@ COLUMNS = {  # titles of the numbers that the package measures, by what their na
     "high_quality_percent": "HQ %",
     "spread_ratio": "spread ratio",
     "mode_kl": "mode KL",
+    "stacked_modes": "modes",
+    "stacked_kl": "KL",
     "fid": "FID",
     "kid": "KID",
     "ivom": "IvOM in [-1, 1]",
@@ -27,7 +29,10 @@ COLUMNS = {  # titles of the numbers that the package measures, by what their na
     "latent_missed_percent": "p(z) missed %",
 }
 BESIDE = ("_error", "_late_fall", "_images", "_starts", "_steps", "_data")  # what they end in
-UNSHOWN = ("sliced_wasserstein", "latent_accuracy", "latent_mmd", "samples", "seed", "step", "std")
+UNSHOWN = (
+    *("sliced_wasserstein", "latent_accuracy", "latent_mmd", "stacked_classifier_percent"),
+    *("samples", "seed", "step", "std"),
+)
 
 
 def results(rows, records, **budget):
