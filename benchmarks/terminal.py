@@ -50,7 +50,7 @@ def said(command, columns):
 def screen(text, columns):
     """The lines that stay on the screen, each at most as long as it is wide."""
     lines = []
-    for line in text.replace("\r\n", "\n").splitlines():
+    for line in text.replace("\r\n", "\n").removesuffix("\n").split("\n"):
         shown = ""
         for part in line.split("\r"):
             part, clear, _ = part.partition(CLEAR)

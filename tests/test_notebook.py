@@ -17,6 +17,8 @@ pytestmark = pytest.mark.neutral
 class Kernel:
     """Stands for IPython: keeps what each output shows, and how often it changed."""
 
+    version_info = (9, 0)  # which matplotlib looks at
+
     def __init__(self):
         self.outputs = []
         self.changes = 0
@@ -27,10 +29,9 @@ class Kernel:
 
     def _display(self, thing, raw, display_id):
         assert display_id
+        i = len(self.outputs)
         self.outputs.append(thing)
-        return types.SimpleNamespace(
-            update=lambda new, raw: self._update(len(self.outputs) - 1, new)
-        )
+        return types.SimpleNamespace(update=lambda new, raw: self._update(i, new))
 
     def _update(self, i, thing):
         self.outputs[i] = thing
@@ -54,7 +55,7 @@ def test_fit_shows_its_lines_and_pictures_each_in_one_output(kernel, tiny_model,
     assert first.split()[:4] == ["step", "2", "of", "6"]
     assert second.split()[:4] == ["step", "4", "of", "6"]
     assert third.split()[:4] == ["step", "6", "of", "6"]
-    assert {"generator", "image_critic", "latent_critic"} < set(third.split())
+    assert {"generator", "image_critic"} < set(third.split())
     assert "\x1b" not in lines["text/plain"]
     assert kernel.changes >= 4
     assert capsys.readouterr().out == ""

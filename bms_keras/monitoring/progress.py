@@ -86,7 +86,9 @@ class Progress(keras.callbacks.Callback):
         return line.rstrip()[:width]
 
     def _pace(self):
-        """Milliseconds a step of this epoch."""
+        """Milliseconds a step of this epoch, if it has had any."""
+        if len(self.calls) == 1:
+            return "-"
         (began, first), (ended, last) = self.calls[-2:]
         return f"{1000 * (ended - began) / (last - first):.4g}"
 
