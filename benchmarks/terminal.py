@@ -59,16 +59,16 @@ def screen(text, columns):
     return lines
 
 
-def picture(lines, columns):
+def picture(lines, columns, paper=PAPER, ink=INK):
     """The lines in a fixed-width font; the first ones, from "$ " on, are the command."""
     fonts = pathlib.Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     font = ImageFont.truetype(str(fonts / "DejaVuSansMono.ttf"), SIZE)
     size = round(font.getlength("m" * columns)) + 2 * MARGIN, LEADING * len(lines) + 2 * MARGIN
-    drawn = Image.new("RGB", size, PAPER)
+    drawn = Image.new("RGB", size, paper)
     pen, command = ImageDraw.Draw(drawn), False
     for i, line in enumerate(lines):
         command = line.startswith("$ ") or (command and line.startswith("    "))
-        pen.text((MARGIN, MARGIN + i * LEADING), line, PROMPT if command else INK, font)
+        pen.text((MARGIN, MARGIN + i * LEADING), line, PROMPT if command else ink, font)
     return drawn
 
 
