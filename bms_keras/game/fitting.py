@@ -122,7 +122,7 @@ class Fits:
         Example:
 
         >>> history = model.fit(x_train, batch_size=64, epochs=10)
-        step 10 of 10 ... ms/step ... generator ...
+        step 1 of 10 ... ms/step ... generator ...
         """
         _refuse_weights(**kwargs)
         if not isinstance(callbacks, keras.callbacks.CallbackList):
