@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from bms_keras.metrics.metric import Metric
+from bms_keras import fields
+from bms_keras.fields import Field
+from bms_keras.metrics.metric import MOST, Metric
 
 SAMPLES = 2500  # of the authors of GDPP and MD-GAN, in their code; the paper does not say
 MODE_STATISTICS = (  # what `mode_statistics` returns
@@ -85,15 +87,18 @@ def sliced_wasserstein(a, b, projections=128, seed=0):
 
 
 def _measure(model, data, options):
-    samples = data.unscaled(model.sample(SAMPLES, seed=0))
-    reference = data.unscaled(data.points(SAMPLES))
-    return mode_statistics(samples, data.means, data.std, reference)
+    n = options.mode_samples
+    samples, reference = model.sample(n, seed=0), data.points(n)
+    found = mode_statistics(data.unscaled(samples), data.means, data.std, data.unscaled(reference))
+    return found | {"mode_samples": n}
 
 
 METRIC = Metric(
     _measure,
-    lambda data, options: MODE_STATISTICS,
+    lambda data, options: (*MODE_STATISTICS, "mode_samples"),
+    options={"mode_samples": Field(SAMPLES, fields.integer(2, MOST), "samples of the modes")},
     kind="mixture",
     instead={"points": "points"},
+    constants=("mode_samples",),
     titles={"modes": "modes", "high_quality_percent": "HQ %"},
 )

@@ -5,7 +5,7 @@
 
 import textwrap
 
-from bms_keras import data, fields, methods, metrics, networks
+from bms_keras import data, fields, methods, metrics, networks, sampling
 from bms_keras.runs import named_configs
 from bms_keras.runs.schema import SECTIONS, of_all, table_of
 
@@ -23,6 +23,9 @@ def parts():
         },
         "metrics (--metrics=, --config.eval_metrics=)": {
             name: ", ".join(metric.titles.values()) for name, metric in metrics.METRICS.items()
+        },
+        "samplers (eval.py --sampler=)": {
+            name: _first_line(sampler) for name, sampler in sampling.SAMPLERS.items()
         },
         "data (--config.data.source=)": dict.fromkeys(data.SOURCES, "")
         | {

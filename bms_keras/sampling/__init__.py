@@ -32,13 +32,24 @@ __all__ = [
     "fit",
 ]
 
+
+def _of_likelihood(correction):
+    """A sampler that corrects draws from p(x|z)."""
+
+    def made(**options):
+        return correction(Likelihood(), **options)
+
+    made.__doc__ = f"{correction.__name__} of draws x ~ p(x|z)."
+    return made
+
+
 SAMPLERS = {
     "likelihood": Likelihood,
     "rejection": Rejection,
     "mh": MetropolisHastings,
     "langevin": Langevin,
-    "likelihood+rejection": lambda **options: Rejection(Likelihood(), **options),
-    "likelihood+mh": lambda **options: MetropolisHastings(Likelihood(), **options),
+    "likelihood+rejection": _of_likelihood(Rejection),
+    "likelihood+mh": _of_likelihood(MetropolisHastings),
 }
 
 

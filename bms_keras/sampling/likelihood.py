@@ -17,11 +17,12 @@ METRICS = {"laplace": "cityblock", "gaussian": "sqeuclidean"}  # |x - G(z)|_n of
 
 
 class Likelihood(Sampler):
-    """Draws x ~ p(x|z), z ~ p(z), with p(x|z) ~ e^(-|x - G(z)|^n / scale) (section 3.3).
+    """Draws from p(x|z), z ~ p(z), whose mode G(z) is (the paper's section 3.3).
 
-    The paper trains G on this likelihood and shows its mode G(z), which is why modes come out
-    narrow. Of n = 1 p(x|z) is a Laplace, of n = 2 a Gaussian distribution with independent
-    dimensions of one scale. The scale is that of maximum likelihood,
+    p(x|z) ~ e^(-|x - G(z)|^n / scale). The paper trains G on this likelihood and shows its mode
+    G(z), which is why modes come out narrow. Of n = 1 p(x|z) is a Laplace, of n = 2 a Gaussian
+    distribution with independent dimensions of one scale. The scale is that of maximum
+    likelihood,
 
         max over scale of  E_x log p(x),   p(x) = E_{z~p} p(x|z)
 
