@@ -1,11 +1,13 @@
 """Hybrid VAE-GANs in Keras 3: "Best-of-Many-Samples" Distribution Matching."""
 
+import os
 import signal
 import sys
 
 from bms_keras.errors import without_greetings
 
-if sys.argv[:1] == ["-m"]:  # `python -m bms_keras.…`: Ctrl-C ends the imports; see `runs.cli.run`
+# Of `python -m bms_keras.…` and the console scripts Ctrl-C ends the imports; see `runs.cli.run`.
+if sys.argv[:1] == ["-m"] or os.path.basename(*sys.argv[:1] or [""]).startswith("bms-"):
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 try:
     with without_greetings():

@@ -1,14 +1,18 @@
 """README and docs: links lead somewhere, commands are ones that the program takes, Python runs."""
 
+import contextlib
 import importlib
 import pathlib
 import re
 import shlex
 import shutil
+import sys
 
+import helpers
 import keras
 import pytest
 
+import bms_keras.configs.ring
 from bms_keras import methods, metrics
 from bms_keras.runs import named_configs
 from bms_keras.runs.config import complete
@@ -161,3 +165,46 @@ def test_files_that_are_named_are_there(page):
     rooms = "bms_keras|benchmarks|configs|docs|examples|results|tests"
     named = re.findall(rf"`((?:{rooms})/[\w./-]+)`", page.read_text())
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+class Tracker:
+    """Stands for mlflow, with what the page calls of it."""
+
+    def __init__(self):
+        self.start_run = contextlib.nullcontext
+        self.parameters, self.logs = {}, {}
+        self.log_params = self.parameters.update
+
+    def log_metrics(self, metrics, step):
+        self.logs |= {(name, step): float(value) for name, value in metrics.items()}
+
+
+@pytest.fixture
+def page_on_trackers(tmp_path, monkeypatch):
+    """Runs the Python of the page on monitoring, on a run of three epochs of two steps."""
+    (code,) = python_of("docs/monitoring.md")
+    fields = {"steps": 6, "eval_every": 2, "checkpoint_every": 2, "eval_metrics": ("modes",)}
+    small = helpers.config(batch_size=8, **fields)
+    monkeypatch.setattr(bms_keras.configs.ring, "get_config", lambda: small)
+    monkeypatch.chdir(tmp_path)
+    return lambda: exec(code, {})
+
+
+@pytest.mark.neutral
+def test_a_tracker_is_told_all_that_is_logged_and_measured(page_on_trackers, monkeypatch):
+    tracker = Tracker()
+    monkeypatch.setitem(sys.modules, "mlflow", tracker)
+    page_on_trackers()
+    assert tracker.parameters == {"method": "bms_vae_gan", "samples": 10}
+    assert {step for _, step in tracker.logs} == {0, 1, 2}
+    assert {"generator/loss", "eval/modes"} <= {name for name, _ in tracker.logs}
+
+
+@pytest.mark.neutral
+def test_mlflow_is_told_without_a_network(page_on_trackers, tmp_path):
+    mlflow = pytest.importorskip("mlflow")
+    mlflow.set_tracking_uri((tmp_path / "mlruns").as_uri())
+    page_on_trackers()
+    (run,) = mlflow.search_runs(output_format="list")
+    assert run.data.params["method"] == "bms_vae_gan"
+    assert {"generator/loss", "eval/modes"} <= set(run.data.metrics)

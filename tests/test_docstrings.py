@@ -17,7 +17,8 @@ from bms_keras.data.synthetic import grid
 FIXTURES = pathlib.Path(__file__).parent / "fixtures"
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 REGISTRIES = (data.SOURCES, methods.METHODS, metrics.METRICS, networks.FAMILIES)
-ELSEWHERE = ("bms_keras.backends.jax", "bms_keras.distribution.jax", "bms_keras.tables.__main__")
+SCRIPTS = ("bms_keras.commands.train", "bms_keras.commands.eval", "bms_keras.tables.__main__")
+ELSEWHERE = ("bms_keras.backends.jax", "bms_keras.distribution.jax", *SCRIPTS)
 
 pytestmark = pytest.mark.neutral
 

@@ -216,6 +216,27 @@ def test_a_network_of_unknown_shape_is_refused():
     assert functional(sequential, "generator") is sequential
 
 
+# sample
+
+
+def test_samples_follow_the_seed_of_keras(tiny_model):
+    model = tiny_model()
+
+    def drawn():
+        keras.utils.set_random_seed(7)
+        return model.sample(3), model.sample(3)
+
+    (a, b), (again, and_then) = drawn(), drawn()
+    np.testing.assert_array_equal(a, again)
+    np.testing.assert_array_equal(b, and_then)
+    assert np.abs(a - b).max() > 0
+    keras.utils.set_random_seed(8)
+    assert np.abs(model.sample(3) - a).max() > 0
+
+
+# Networks
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

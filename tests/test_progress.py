@@ -58,6 +58,26 @@ def test_numbers_that_do_not_fit_are_left_out(play, monkeypatch):
     assert line.endswith("modes 25   HQ % 97.61")
 
 
+def test_an_epoch_without_data_has_no_pace():
+    shown = Progress(stream=io.StringIO())
+    counter = types.SimpleNamespace(numpy=lambda: 1200)
+    shown.set_model(types.SimpleNamespace(optimizer=types.SimpleNamespace(iterations=counter)))
+    shown.set_params({"epochs": 5, "steps": None})
+    shown.on_epoch_begin(0)
+    shown.on_epoch_end(0, {"generator/loss": 2.0, "loss": 3.0})
+    line = shown.page.stream.getvalue().split()
+    assert line == ["step", "1,200", "-", "ms/step", "generator", "2"]
+
+
+def test_the_last_step_is_what_fit_is_asked_for():
+    shown = Progress(stream=io.StringIO())
+    counter = types.SimpleNamespace(numpy=lambda: 30)
+    shown.set_model(types.SimpleNamespace(optimizer=types.SimpleNamespace(iterations=counter)))
+    shown.set_params({"epochs": 5, "steps": 10})  # as `fit(epochs=5, initial_epoch=3)` has it
+    shown.on_epoch_begin(3)
+    assert shown.steps == 50
+
+
 def test_verbose_shows_all_logs(play):
     _, *all_logs = play(io.StringIO(), verbose=True).splitlines()
     assert [line.split(":")[0].strip() for line in all_logs] == [*LOGS]
@@ -97,7 +117,7 @@ def test_a_duration_has_its_two_largest_units(seconds, text):
 
 def test_what_a_line_shows_of_the_metrics():
     options = metrics.Protocol(generated=100, real=50)
-    data = types.SimpleNamespace(test=range(1000))
+    data = types.SimpleNamespace(test=range(1000), points=lambda n: range(n))
     shown = {name: each.shown(data, options) for name, each in metrics.METRICS.items()}
     assert shown["modes"] == {"modes": "modes", "high_quality_percent": "HQ %"}
     assert list(shown["fid"].values()) == ["FID"]

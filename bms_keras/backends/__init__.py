@@ -31,7 +31,10 @@ else:
         f"Received: KERAS_BACKEND={keras.backend.backend()!r}"
     )
 
+GRADIENT_NORM = "gradient_norm"  # what a turn logs beside its loss and the loss's terms
+
 __all__ = [
+    "GRADIENT_NORM",
     "TakesTurns",
     "input_gradient",
     "predict",

@@ -8,8 +8,9 @@ import keras
 import numpy as np
 
 from bms_keras import distribution
-from bms_keras.backends import TakesTurns, standard_normal
-from bms_keras.game.fitting import GRADIENT_NORM, Fits
+from bms_keras.backends import GRADIENT_NORM, TakesTurns, standard_normal
+from bms_keras.game.fitting import Fits
+from bms_keras.game.plotting import Plots
 from bms_keras.game.saving import Saves
 from bms_keras.game.using import Used
 from bms_keras.layers import SpectralNormalization
@@ -39,7 +40,7 @@ class Player:
         return [v for network in self.networks for v in network.trainable_variables]
 
 
-class Game(TakesTurns, Fits, Saves, Used, keras.Model):
+class Game(TakesTurns, Fits, Saves, Used, Plots, keras.Model):
     """A `keras.Model` whose `train_step` lets players take turns.
 
     A method derives from this class, hands its networks to the constructor and says in

@@ -7,11 +7,12 @@ import numpy as np
 from keras import ops
 
 from bms_keras import distribution
-from bms_keras.backends import result_names
+from bms_keras.backends import GRADIENT_NORM, result_names
 from bms_keras.backends.nonfinite import FirstNonFinite, WarnNotFinite
 from bms_keras.game.optimizers import for_players
+from bms_keras.monitoring.progress import Progress
 
-GRADIENT_NORM = "gradient_norm"  # a player's log
+LARGEST = 10.0  # of images: beyond it they are not in [-1, 1], nor near it
 
 
 class Fits:
@@ -107,17 +108,21 @@ class Fits:
             y: Labels, which nothing learns from.
             batch_size: Data points of an array that a turn takes, 32 by default; a step takes
                 `batches_per_step` times as many.
-            epochs, verbose, callbacks, **kwargs: As in `keras.Model.fit`.
+            verbose: "auto" for a line an epoch, on the terminal and in a notebook (see
+                `bms_keras.callbacks.Progress`); 0, 1 and 2 as in `keras.Model.fit`.
+            epochs, callbacks, **kwargs: As in `keras.Model.fit`.
 
         Returns:
             A `keras.callbacks.History`.
 
         Raises:
-            ValueError: If data come with sample or class weights.
+            ValueError: If data come with sample or class weights, or are integers, as images in
+                0..255 are.
 
         Example:
 
         >>> history = model.fit(x_train, batch_size=64, epochs=10)
+        step 1 of 10 ... ms/step ... generator ...
         """
         _refuse_weights(**kwargs)
         if not isinstance(callbacks, keras.callbacks.CallbackList):
@@ -127,7 +132,11 @@ class Fits:
                     "SwapEMAWeights needs averages in the optimizer, where a game keeps none: its "
                     "own (ema=0.999, say) serve in sample, encode and reconstruct by themselves"
                 )
+            if verbose == "auto":
+                shown = any(isinstance(each, Progress) for each in callbacks)
+                callbacks, verbose = [*callbacks, *([] if shown else [Progress()])], 0
         if hasattr(x, "shape"):
+            _refuse_unscaled(x)
             batch_size = (batch_size or 32) * self.batches_per_step
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 
@@ -160,11 +169,31 @@ class Fits:
         """The data points of what Keras hands a step.
 
         Raises:
-            ValueError: If they come with weights.
+            ValueError: If they come with weights, or are integers.
         """
         x, _, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         _refuse_weights(sample_weight=sample_weight)
+        _refuse_integers(x)
         return x
+
+
+def _refuse_integers(x):
+    kind = keras.backend.standardize_dtype(x.dtype)
+    if "int" in kind or kind == "bool":
+        raise ValueError(
+            f"data must be floats, images in [-1, 1]: x / 127.5 - 1 of uint8. Received: {kind}"
+        )
+
+
+def _refuse_unscaled(x):
+    """Refuses an array of integers or of images that are far from [-1, 1], by some of its rows."""
+    some = np.asarray(x[:: max(1, len(x) // 100)])
+    _refuse_integers(some)
+    if some.ndim == 4 and np.abs(some).max(initial=0) > LARGEST:
+        raise ValueError(
+            "images must be in [-1, 1]: x / 127.5 - 1 of those in 0..255. "
+            f"Received: numbers from {some.min():g} to {some.max():g}"
+        )
 
 
 def _refuse_weights(sample_weight=None, class_weight=None, **_):

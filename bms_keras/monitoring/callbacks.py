@@ -7,10 +7,11 @@ import pathlib
 import time
 
 import numpy as np
+from PIL import Image
 from tensorboardX.summary import histogram_raw, image, scalar
 
 from bms_keras import distribution
-from bms_keras.monitoring import diagnostics, drawings, tensorboard
+from bms_keras.monitoring import diagnostics, drawings, notebook, tensorboard
 from bms_keras.monitoring.periodic import ToTensorBoard
 
 
@@ -63,20 +64,26 @@ class _OfData(ToTensorBoard):
 
 
 class SampleGrid(_OfData):
-    """Draws samples into TensorBoard as the data set is drawn: a grid of images, 2D points.
+    """Draws samples as the data set is drawn, a grid of images or 2D points: into TensorBoard and,
+    in a notebook, into the cell, each picture in place of the one before.
 
     Args:
         data: A data set; see `bms_keras.data`.
-        folder: Where the event files go.
+        folder: Where the event files go; `None` for none.
         every: Steps between pictures.
         last: A step of which there are pictures in any case.
         early: Steps at which there are pictures before that, in the middle of an epoch: after the
             call of the backend in which they are done.
         save: Function of a step and a dictionary of pictures by name, which keeps them elsewhere.
+
+    Example:
+
+    >>> model.fit(dataset, epochs=3, callbacks=[SampleGrid(data, every=2)])
     """
 
-    def __init__(self, data, folder, every=1, last=None, early=(), save=None):
+    def __init__(self, data, folder=None, every=1, last=None, early=(), save=None):
         super().__init__(data, folder, every, last)
+        self.output = notebook.Output()
         self.early = sorted(early)
         self.save = save
         self.drawn = None  # the last step of which there are pictures
@@ -99,6 +106,8 @@ class SampleGrid(_OfData):
         drawn = drawings.while_training(self.model, self.data)
         if self.save:
             self.save(step, drawn)
+        for name, picture in drawn.items():
+            self.output.show(name, Image.fromarray(np.ascontiguousarray(picture)))
         self.write(step, *(image(name, each, dataformats="HWC") for name, each in drawn.items()))
 
 

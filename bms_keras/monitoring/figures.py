@@ -22,7 +22,7 @@ def scatter(data, samples):
     """Samples over the true modes, or over data, a panel each.
 
     Args:
-        data: A data set of 2D points.
+        data: A data set of 2D points; `None` for nothing beneath the samples.
         samples: Dictionary from a panel's title to scaled samples `(n, 2)`.
 
     Returns:
@@ -31,9 +31,27 @@ def scatter(data, samples):
     figure = Figure(figsize=(3.2 * len(samples), 3.6), layout="constrained", dpi=DPI)
     for axes, (title, points) in zip(_row(figure, len(samples)), samples.items(), strict=True):
         _truth(axes, data)
-        x, y = data.unscaled(points).T
+        x, y = _unscaled(data, points).T
         axes.scatter(x, y, s=2, color=SAMPLE, linewidths=0)
         axes.set_title(textwrap.fill(title, PANEL))
+    return figure
+
+
+def paths(data, points):
+    """Ways through a space of 2D points, a colour each, over the true modes or over data.
+
+    Args:
+        data: See `scatter`.
+        points: Scaled points `(paths, points a path, 2)`.
+
+    Returns:
+        A matplotlib `Figure`.
+    """
+    figure = Figure(figsize=(3.6, 3.6), layout="constrained", dpi=DPI)
+    (axes,) = _row(figure, 1)
+    _truth(axes, data)
+    for path in _unscaled(data, points):
+        axes.plot(*path.T, marker=".", markersize=3, linewidth=0.8)
     return figure
 
 
@@ -141,6 +159,10 @@ def _readable(axis, low, high):
     axis.set_major_formatter(lambda value, _: f"{value:.3g}")
 
 
+def _unscaled(data, points):
+    return points if data is None else data.unscaled(points)
+
+
 def _row(figure, n):
     return figure.subplots(1, n, squeeze=False)[0]
 
@@ -149,6 +171,8 @@ def _truth(axes, data):
     """The true modes as circles of 3 standard deviations, within which samples count as good; or
     points that training never sees, where the data do not know their modes."""
     axes.set(aspect="equal", xticks=[], yticks=[])
+    if data is None:
+        return
     if getattr(data, "means", None) is None:
         x = data.unscaled(data.points(POINTS))
         axes.scatter(*x.T, s=2, color=TRUE, linewidths=0)

@@ -9,7 +9,7 @@ from bms_keras.data.images import quantized, scaled
 from bms_keras.errors import reason, warn
 from bms_keras.files import write_atomically
 from bms_keras.metrics.ivom import inference_by_optimization
-from bms_keras.monitoring import figures
+from bms_keras.monitoring import figures, latent_paths
 
 COLUMNS, GAP = 10, 2
 
@@ -60,11 +60,8 @@ def pairs(above, below, columns=COLUMNS):
 
 def interpolations(model, rows=COLUMNS, seed=0):
     """Rows of G(z) for z on the great circle between two samples of the prior."""
-    a, b = np.random.default_rng(seed).standard_normal((2, rows, 1, model.latent_dim))
-    angle = np.linspace(0, np.pi / 2, COLUMNS)[None, :, None]
-    z = np.cos(angle) * a + np.sin(angle) * b  # independent, so nearly at right angles
-    z = z.reshape(-1, model.latent_dim).astype("float32")
-    return grid(quantized(model(z)))
+    z = latent_paths.great_circles(rows, COLUMNS, model.latent_dim, seed)
+    return grid(quantized(model(z.reshape(-1, model.latent_dim))))
 
 
 def comparison(models, side=6):

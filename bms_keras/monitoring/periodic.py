@@ -44,7 +44,7 @@ class ToTensorBoard(EverySteps):
     """Writes to TensorBoard's event files. Callbacks of one folder share one file.
 
     Args:
-        folder: Where the event files go.
+        folder: Where the event files go; `None` for nowhere.
         every, last: See `EverySteps`.
     """
 
@@ -52,10 +52,12 @@ class ToTensorBoard(EverySteps):
 
     def __init__(self, folder, every=1, last=None):
         super().__init__(every, last)
-        self.folder = str(folder)
+        self.folder = None if folder is None else str(folder)
 
     def write(self, step, *summaries):
         """Writes tensorboardX's summaries; what a lost run wrote from this step on is hidden."""
+        if self.folder is None:
+            return
         file = events.shared(self.folder, step)
         for summary in summaries:
             file.add(summary, step)

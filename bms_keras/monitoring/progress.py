@@ -2,29 +2,32 @@
 
 import contextlib
 import math
-import shlex
 import shutil
 import sys
 from time import perf_counter
 
 import keras
 
+from bms_keras.monitoring import notebook
+
 WIDTH = 100  # letters of a line
 REFRESH = 0.2  # seconds between two looks of the line under way
+KEPT = 40  # lines that stand in a notebook, where they would be many
 
 
 class Progress(keras.callbacks.Callback):
     """Prints a line at each epoch's end, in place of Keras's `verbose`.
 
     It holds the step, the milliseconds that a step of the epoch took (without the compilation),
-    the time left, and numbers of the logs, as far as they fit. On a terminal a line shows the epoch
-    under way; elsewhere nothing but the lines themselves is written.
+    the time left, and numbers of the logs, as far as they fit. On a terminal and in a notebook a
+    line shows the epoch under way; elsewhere nothing but the lines themselves is written.
 
     Args:
-        steps: The last step.
-        titles: Dictionary from a log's name to what it is called in the line.
+        steps: The last step; `None` for what `fit` is asked for, as far as it is known.
+        titles: Dictionary from a log's name to what it is called in the line; `None` for the
+            players' losses.
         verbose: Whether all logs follow each line.
-        stream: What to print to; `None` for standard output.
+        stream: What to print to; `None` for a notebook's cell, or standard output.
 
     Example:
 
@@ -34,14 +37,13 @@ class Progress(keras.callbacks.Callback):
     ...
     """
 
-    def __init__(self, steps, titles=None, verbose=False, stream=None):
+    def __init__(self, steps=None, titles=None, verbose=False, stream=None):
         super().__init__()
-        self.steps = steps
-        self.titles = titles or {}
+        self.asked = steps
+        self.titles = titles
         self.verbose = verbose
-        self.stream = stream or sys.stdout
-        self.live = self.stream.isatty()
-        self.width = min(WIDTH, shutil.get_terminal_size().columns - 1) if self.live else WIDTH
+        in_notebook = stream is None and notebook.is_running()
+        self.page = _Cell() if in_notebook else _Stream(stream or sys.stdout)
         self.start = None  # time and step at the end of the first call of the backend
         self.refreshed = -math.inf
 
@@ -49,39 +51,44 @@ class Progress(keras.callbacks.Callback):
         # When the epoch began, and its first and its latest call of the backend ended, each with
         # the steps done by then. The first call may hold a compilation.
         self.calls = [(perf_counter(), 0)]
+        self.steps = self.asked
+        if self.steps is None and self.params.get("steps"):
+            self.steps = self._step() + (self.params["epochs"] - epoch) * self.params["steps"]
 
     def on_train_batch_end(self, batch, logs=None):
         now = perf_counter()
         self.calls = [*self.calls[:2], (now, batch + 1)]
         if self.start is None:
             self.start = now, self._step()
-        if self.live and now - self.refreshed > REFRESH:
+        if self.page.live and now - self.refreshed > REFRESH:
             self.refreshed = now
-            self._write(f"\r{self._line({})}\x1b[K")
+            self.page.under_way(self._line({}))
 
     def on_epoch_end(self, epoch, logs=None):
         logs = logs or {}
-        self._write(f"\r{self._line(logs)}\x1b[K\n" if self.live else f"{self._line(logs)}\n")
-        if self.verbose:
-            self._write("".join(f"    {name}: {value:.5g}\n" for name, value in logs.items()))
+        rest = [f"    {name}: {value:.5g}" for name, value in logs.items()] if self.verbose else []
+        self.page.done([self._line(logs), *rest])
 
     def _step(self):
         return int(self.model.optimizer.iterations.numpy())
 
     def _line(self, logs):
-        step = self._step()
-        digits = len(f"{self.steps:,}")
-        line = f"step {step:{digits},} of {self.steps:,}   {self._pace():>9} ms/step"
-        left = self._left(step)
+        step, width = self._step(), self.page.width
+        of = f" of {self.steps:,}" if self.steps else ""
+        line = f"step {step:{max(len(of) - 4, 1)},}{of}   {self._pace():>9} ms/step"
+        left = self._left(step) if self.steps else ""
         line += f"   {f'{left} left' if left else '':16}"
-        for name, title in self.titles.items():
+        titles = _losses(logs) if self.titles is None else self.titles
+        for name, title in titles.items():
             part = f"   {title} {logs[name]:.4g}" if name in logs else ""
-            if len(line + part) <= self.width:
+            if len(line + part) <= width:
                 line += part
-        return line.rstrip()[: self.width]
+        return line.rstrip()[:width]
 
     def _pace(self):
-        """Milliseconds a step of this epoch."""
+        """Milliseconds a step of this epoch, if it has had any."""
+        if len(self.calls) == 1:
+            return "-"
         (began, first), (ended, last) = self.calls[-2:]
         return f"{1000 * (ended - began) / (last - first):.4g}"
 
@@ -92,26 +99,50 @@ class Progress(keras.callbacks.Callback):
         pace = (perf_counter() - self.start[0]) / (step - self.start[1])
         return duration(pace * (self.steps - step))
 
+
+class _Stream:
+    """Lines on a terminal, where the last is the one under way, or in a file."""
+
+    def __init__(self, stream):
+        self.stream = stream
+        self.live = stream.isatty()
+        self.width = min(WIDTH, shutil.get_terminal_size().columns - 1) if self.live else WIDTH
+
+    def under_way(self, line):
+        self._write(f"\r{line}\x1b[K")
+
+    def done(self, lines):
+        if self.live:
+            self.under_way(lines.pop(0))
+            self._write("\n")
+        self._write("".join(f"{line}\n" for line in lines))
+
     def _write(self, text):
         with contextlib.suppress(OSError):  # who reads it may be gone: training goes on
             self.stream.write(text)
             self.stream.flush()
 
 
-def closing(workdir):
-    """Lines that say where what a run has made is, and what measures it.
+class _Cell:
+    """The newest lines in a notebook's cell, as one output that changes in place."""
 
-    Args:
-        workdir: Its `bms_keras.runs.workdir.Workdir`.
-    """
-    # With a name of its own: TensorBoard would call the run by the folder of its files.
-    named = f"{workdir.path.resolve().name}:{workdir.tensorboard}"
-    return [
-        f"pictures      {workdir.samples}",
-        f"checkpoints   {workdir.checkpoints}",
-        f"TensorBoard   tensorboard --logdir_spec={shlex.quote(named)}",
-        f"measure it    python eval.py --workdir={shlex.quote(str(workdir.path))}",
-    ]
+    live, width = True, WIDTH
+
+    def __init__(self):
+        self.lines = []
+        self.output = notebook.Output()
+
+    def under_way(self, line):
+        self.output.show("lines", "\n".join([*self.lines, line]))
+
+    def done(self, lines):
+        self.lines = [*self.lines, *lines][-KEPT:]
+        self.output.show("lines", "\n".join(self.lines))
+
+
+def _losses(logs):
+    """What the players' losses are called in a line, those on held-out data among them."""
+    return {name: name.removesuffix("/loss") for name in logs if name.endswith("/loss")}
 
 
 def duration(seconds):

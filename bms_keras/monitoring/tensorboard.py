@@ -12,9 +12,9 @@ from tensorboard.plugins.graph.keras_util import keras_model_to_graph_def
 from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.summary import custom_scalars, hparams, scalar
 
+from bms_keras.backends import GRADIENT_NORM
 from bms_keras.errors import one_line
 from bms_keras.files import write_atomically
-from bms_keras.game import GRADIENT_NORM
 from bms_keras.monitoring import events, image_grids
 from bms_keras.monitoring.diagnostics import sigmas
 

@@ -34,7 +34,7 @@ from bms_keras.runs.workdir import Workdir
 EARLY = (100, 300, 1000)  # steps at which a run is drawn before it is measured
 
 
-def train(config, workdir, verbose=False):
+def train(config, workdir, verbose=False, callbacks=()):
     """Trains to `config.steps`.
 
     SIGTERM and SIGINT end it after the step under way, with a checkpoint; while data are opened, at
@@ -45,6 +45,8 @@ def train(config, workdir, verbose=False):
         config: A `ConfigDict`; see `bms_keras.runs.config.default_config`.
         workdir: Path of the run's folder. If it holds a run of the same config, that run goes on.
         verbose: Whether all logs of each epoch are printed, and not those alone that are measured.
+        callbacks: Keras callbacks of one's own: an epoch's logs hold what it measured, too. Of
+            several processes the first calls them.
 
     Returns:
         The trained `Experiment`; `None` if the run was asked to stop before its end.
@@ -67,32 +69,34 @@ def train(config, workdir, verbose=False):
         same_data = functools.partial(_check_data, built.data, config, workdir)
         claim = strategies.on_first_process(workdir.claimed(config, same_data))
         with signals.deferred() as asked, claim:
-            run = _Run(built, config, workdir, strategies.GlobalEvent(asked), numbers, verbose)
+            asked = strategies.GlobalEvent(asked)
+            run = _Run(built, config, workdir, asked, numbers, verbose, callbacks)
             try:
                 run.to_the_end()
             except signals.Interrupted:
                 run.save()
                 run.say(f"stopped at step {run.step} of {config.steps}; the same command goes on")
                 run.draw(drawings.while_training)
-                run.say(*progress.closing(workdir))
+                run.say(*workdir.closing())
                 return None
             finally:
                 events.close(workdir.tensorboard)
             run.draw(drawings.at_the_end)
-            run.say(*progress.closing(workdir))
+            run.say(*workdir.closing())
     return built
 
 
 class _Run:
     """A run: an experiment, its place in a workdir, and how far it has come."""
 
-    def __init__(self, built, config, workdir, asked, numbers=(), verbose=False):
+    def __init__(self, built, config, workdir, asked, numbers=(), verbose=False, callbacks=()):
         self.model, self.data = built.model, built.data
         self.config = config
         self.workdir = workdir
         self.asked = asked  # an Event: whether to stop
         self.numbers = numbers  # the names of what an evaluation measures
         self.verbose = verbose
+        self.own = [*callbacks]
         self.rollbacks = 0
         self.steps_per_execution = built.model.steps_per_execution
 
@@ -161,7 +165,7 @@ class _Run:
         """What acts at the end of an epoch: first a checkpoint is written, then it is measured."""
         every, last = self.config.checkpoint_every, self.config.steps
         acting = [Checkpoint(self.save, every, last), *self.showing()]
-        acting += [self.progress()] if distribution.is_first() else []
+        acting += [self.progress(), *self.own] if distribution.is_first() else []
         guard, stop = Guard(self.asked, underway), StopWhenAsked(self.asked)
         return [guard, *distribution.run_locally(acting), stop]
 

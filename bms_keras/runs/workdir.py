@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shlex
 
 from bms_keras import files
 from bms_keras.errors import BadInput, first_line, reason, warn
@@ -35,6 +36,18 @@ class Workdir:
         self.samples = self.path / "samples"
         self.metrics_file = self.path / "metrics.jsonl"
         self.evaluated_file = self.path / "evaluated.json"
+
+    def closing(self):
+        """Lines that say where what the run has made is, and what measures it."""
+        # With a name of its own: TensorBoard would call the run by the folder of its files.
+        named = f"{self.path.resolve().name}:{self.tensorboard}"
+        evaluate = "python eval.py" if os.path.exists("eval.py") else "bms-eval"
+        return [
+            f"pictures      {self.samples}",
+            f"checkpoints   {self.checkpoints}",
+            f"TensorBoard   tensorboard --logdir_spec={shlex.quote(named)}",
+            f"measure it    {evaluate} --workdir={shlex.quote(str(self.path))}",
+        ]
 
     @contextlib.contextmanager
     def claimed(self, config, check=lambda: None):

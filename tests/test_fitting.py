@@ -1,0 +1,48 @@
+"""`fit` says how far it is, and refuses data that are not scaled."""
+
+import keras
+import numpy as np
+import pytest
+
+import bms_keras
+
+
+def image_gan():
+    shape = (2, 2, 3)
+    generator = [keras.Input((4,)), keras.layers.Dense(12), keras.layers.Reshape(shape)]
+    critic = [keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(1)]
+    model = bms_keras.GAN(keras.Sequential(generator), keras.Sequential(critic))
+    model.compile()
+    return model
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.full((8, 2, 2, 3), 200, "uint8"), r"x / 127\.5 - 1 of uint8\. Received: uint8"),
+        (np.linspace(0, 255, 96).reshape(8, 2, 2, 3), r"in 0\.\.255\. .*from 0 to 255"),
+    ],
+    ids=["uint8", "floats"],
+)
+def test_images_in_0_to_255_are_refused_with_what_converts_them(x, message):
+    with pytest.raises(ValueError, match=message):
+        image_gan().fit(x, batch_size=4)
+
+
+def test_batches_of_integers_are_refused(tiny_model):
+    with pytest.raises(ValueError, match=r"data must be floats.*Received: int"):
+        tiny_model().fit((batch for batch in [(np.ones((8, 2), "int32"),)]), shuffle=False)
+
+
+def test_points_may_lie_anywhere(tiny_model, x, train):
+    assert np.isfinite(train(tiny_model(), 1000 * x)["loss"])
+
+
+def test_fit_prints_a_line_an_epoch_unless_told_otherwise(tiny_model, x, capsys):
+    model = tiny_model()
+    model.fit(x, batch_size=8, epochs=2)
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.split()[:4] == ["step", "3", "of", "6"]
+    assert {"left", "generator", "image_critic"} < set(second.split())
+    model.fit(x, batch_size=8, verbose=2)
+    assert "generator/divergence" in capsys.readouterr().out  # Keras's own
