@@ -63,7 +63,7 @@ def test_data_of_five_dimensions_are_drawn_as_nothing(cloud):
     built.model.fit(built.data.batches(0, 2), steps_per_epoch=2, verbose=0)
     assert drawings.at_the_end(built.model, built.data) == {}
     assert drawings.of_comparison({"a": built.model}, built.data, ["latent"]) == ({}, {})
-    assert metrics.applicable(built.model, built.data) == ["latent"]
+    assert metrics.applicable(built.model, built.data) == ["points", "latent"]
     mean, labels, pictures = diagnostics.latents(built.model, built.data, 40)
     assert (len(mean), labels, pictures) == (40, built.data.labels(40), None)
     assert {"left", "right"} == set(labels)

@@ -9,6 +9,7 @@ from bms_keras import data, fields, methods, metrics, networks
 from bms_keras.errors import BadInput
 from bms_keras.runs import listing, named_configs, schema
 from bms_keras.runs.config import complete
+from bms_keras.sampling import SAMPLERS
 
 pytestmark = pytest.mark.neutral
 
@@ -22,7 +23,7 @@ def test_the_page_of_fields_is_what_the_program_prints():
 def test_the_list_names_all_there_is(monkeypatch):
     monkeypatch.setitem(metrics.METRICS, "beauty", metrics.Metric(lambda *_: {}))
     names = {line.split()[0] for line in listing.parts().splitlines() if line.startswith("  ")}
-    registries = methods.METHODS, metrics.METRICS, data.SOURCES, networks.FAMILIES
+    registries = methods.METHODS, metrics.METRICS, data.SOURCES, networks.FAMILIES, SAMPLERS
     assert names == {*named_configs.names(), "PATH", "tfds:NAME", "stacked_mnist:FILE"}.union(
         *registries
     )

@@ -140,7 +140,7 @@ def test_a_metric_of_ones_own_brings_its_options(monkeypatch):
 
 
 def test_an_unknown_metric():
-    known = "modes, points, latent, fid, prdc, ivom, lpips"
+    known = "modes, points, latent, fid, prdc, ivom, lpips, stacked_mnist"
     with pytest.raises(BadInput, match=rf"a metric must be one of {known}\. Received: 'beauty'"):
         metrics.get("beauty")
 
