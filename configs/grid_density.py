@@ -2,7 +2,7 @@
 
     python train.py --config=grid_density --workdir=runs/density
     python eval.py --workdir=runs/density --metrics=modes --mode_samples=100000 \\
-        --sampler=likelihood --sampler_points=40000
+        --sampler=likelihood+rejection --sampler_points=40000
 
 As grid_steep.py otherwise, with batches of 512, and less weight on everything that G's samples of
 the posterior are asked for: the critic sees to the density, one data point in 16 that no mode

@@ -2,7 +2,7 @@
 
     python train.py --config=ring_density --workdir=runs/ring_density
     python eval.py --workdir=runs/ring_density --metrics=modes --mode_samples=100000 \\
-        --sampler=likelihood --sampler_points=40000
+        --sampler=likelihood+rejection --sampler_points=40000
 """
 
 from bms_keras.configs import grid_density

@@ -11,6 +11,7 @@ if keras.backend.backend() == "tensorflow":
     from bms_keras.backends.tensorflow import (
         TakesTurns,
         compile_predict,
+        conv_transpose,
         input_gradient,
         result_names,
         standard_normal,
@@ -20,6 +21,7 @@ elif keras.backend.backend() == "jax":
     from bms_keras.backends.jax import (
         TakesTurns,
         compile_predict,
+        conv_transpose,
         input_gradient,
         result_names,
         standard_normal,
@@ -36,6 +38,7 @@ GRADIENT_NORM = "gradient_norm"  # what a turn logs beside its loss and the loss
 __all__ = [
     "GRADIENT_NORM",
     "TakesTurns",
+    "conv_transpose",
     "input_gradient",
     "predict",
     "result_names",

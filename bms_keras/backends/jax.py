@@ -1,6 +1,7 @@
 """Turns on JAX: the same losses, run inside `keras.StatelessScope`s."""
 
 import copy
+import functools
 
 import jax
 import keras
@@ -20,6 +21,57 @@ def standard_normal(shape, seed):
     if isinstance(seed, int):
         return jax.numpy.asarray(philox.standard_normal(shape, seed))
     return keras.random.normal(shape, seed=seed)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def conv_transpose(x, kernel, strides, padding, output_padding):
+    """`keras.ops.conv_transpose` with a gradient that is fast on CPUs, too.
+
+    XLA takes the kernel's gradient of a convolution that widens as one whose window is dilated, for
+    which it has no fast code on CPUs. The same sums are those of the convolution that goes the
+    other way, whose gradients are the usual ones: 4 to 14 times as fast.
+
+    Args:
+        x: Tensor `(batch, height, width, in)`.
+        kernel: Tensor `(kernel height, kernel width, out, in)`.
+        strides: Pair of integers.
+        padding: "same" or "valid".
+        output_padding: Pair of integers, or `None`.
+    """
+    return keras.ops.conv_transpose(x, kernel, strides, padding, output_padding, "channels_last")
+
+
+def _conv_transpose_forward(x, kernel, strides, padding, output_padding):
+    return conv_transpose(x, kernel, strides, padding, output_padding), (x, kernel)
+
+
+def _conv_transpose_backward(strides, padding, output_padding, tensors, gradient):
+    x, kernel = tensors
+    pads = []
+    for axis, stride in enumerate(strides):
+        size, extra = kernel.shape[axis], output_padding and output_padding[axis]
+        first = _cut(size, stride, padding, extra)
+        last = (x.shape[axis + 1] - 1) * stride + size - gradient.shape[axis + 1] - first
+        pads.append((first, last))
+
+    def narrowing(kernel):
+        axes = ("NHWC", "HWIO", "NHWC")
+        return jax.lax.conv_general_dilated(gradient, kernel, strides, pads, dimension_numbers=axes)
+
+    of_x, pull_back = jax.vjp(narrowing, kernel)
+    return of_x, pull_back(x)[0]
+
+
+def _cut(size, stride, padding, output_padding):
+    """What Keras cuts off a transposed convolution's first side, of a kernel of that size."""
+    if padding == "valid":
+        return 0
+    extra = stride - size % 2 if output_padding is None else output_padding
+    kept = size + size % 2 - 2 + extra
+    return size - 1 - min(kept // 2 + kept % 2, size - 1)
+
+
+conv_transpose.defvjp(_conv_transpose_forward, _conv_transpose_backward)
 
 
 def result_names(function, x):

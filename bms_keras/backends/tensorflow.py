@@ -23,6 +23,11 @@ def standard_normal(shape, seed):
     return tf.random.stateless_normal(shape, seed, alg="philox")
 
 
+def conv_transpose(x, kernel, strides, padding, output_padding):
+    """`keras.ops.conv_transpose`, whose gradient TensorFlow has its own code for."""
+    return keras.ops.conv_transpose(x, kernel, strides, padding, output_padding, "channels_last")
+
+
 def result_names(function, x):
     """The keys of the dictionary that comes second in what `function(x)` returns."""
     return list(function(x)[1])

@@ -15,6 +15,7 @@ from bms_keras.fields import Field
 from bms_keras.layers import SpectralNormalization
 from bms_keras.networks.dcgan import normal_weights
 from bms_keras.networks.mlp import batch_normalization, perceptron
+from bms_keras.networks.transposed import Conv2DTranspose
 
 
 def _channels(value):
@@ -124,6 +125,6 @@ def joint_critic(config, shape):
 def _doubling(before, side, channels, kernel, **kwargs):
     """A transposed convolution of stride 2 to a side of twice the one before, or one less."""
     padding = side - (2 * before - 1)
-    return layers.Conv2DTranspose(
+    return Conv2DTranspose(
         channels, kernel, 2, "same", output_padding=padding, **normal_weights(), **kwargs
     )

@@ -12,6 +12,7 @@ from bms_keras.errors import BadInput
 from bms_keras.fields import Field
 from bms_keras.layers import SpectralNormalization
 from bms_keras.networks.mlp import batch_normalization, perceptron
+from bms_keras.networks.transposed import Conv2DTranspose
 
 FIELDS = {
     "width": Field(64, fields.size, "channels of an image after the first halving"),
@@ -127,11 +128,9 @@ def _doubling(shape, width, batch_norm):
     network = [layers.Dense(side * side * channels[-1], **normal_weights())]
     network += [layers.Reshape((side, side, channels[-1])), *between()]
     for filters in reversed(channels[:-1]):
-        conv = layers.Conv2DTranspose(
-            filters, 4, 2, "same", use_bias=not batch_norm, **normal_weights()
-        )
+        conv = Conv2DTranspose(filters, 4, 2, "same", use_bias=not batch_norm, **normal_weights())
         network += [conv, *between()]
-    network.append(layers.Conv2DTranspose(shape[-1], 4, 2, "same", **normal_weights()))
+    network.append(Conv2DTranspose(shape[-1], 4, 2, "same", **normal_weights()))
     return [*network, layers.Activation("tanh", dtype="float32")]
 
 

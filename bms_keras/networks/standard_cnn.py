@@ -8,6 +8,7 @@ from bms_keras.errors import BadInput
 from bms_keras.fields import Field
 from bms_keras.layers import SpectralNormalization
 from bms_keras.networks import dcgan
+from bms_keras.networks.transposed import Conv2DTranspose
 
 FIELDS = {
     "width": Field(64, fields.size, "channels of the first convolution of D_I, 64 in the table"),
@@ -58,7 +59,7 @@ def generator(latent_dim, width, shape):
         layers.Reshape((side, side, 8 * width)),
     ]
     for factor in (4, 2, 1):
-        conv = layers.Conv2DTranspose(
+        conv = Conv2DTranspose(
             factor * width, 4, 2, "same", use_bias=False, **dcgan.normal_weights()
         )
         network += [conv, dcgan.batch_normalization(), layers.ReLU()]
