@@ -50,6 +50,11 @@ class Dataset:
         """The first `n` points that training never sees, float32; fewer where there are fewer."""
         raise NotImplementedError
 
+    def seen(self, n):
+        """`n` training points as the networks take them, float32; the batches in their order."""
+        batches = range(-(-n // self.batch_size))
+        return np.concatenate([self.batch(number) for number in batches])[:n].astype("float32")
+
     def labels(self, n):
         """What the Projector calls the first `n` of `points`, a string each: which one it is."""
         return [str(i) for i in range(n)]

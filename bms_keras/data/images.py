@@ -157,6 +157,10 @@ class Images(Epochs):
         """A sample of `n` held-out images, scaled to [-1, 1]; fewer where there are fewer."""
         return scaled(self.images(n))
 
+    def seen(self, n):
+        """A sample of `n` training images, scaled to [-1, 1]; fewer where there are fewer."""
+        return scaled(self.images(n, "train"))
+
     @functools.cached_property
     def contents(self):
         """What a checkpoint notes of its data, as JSON, for `contents.check` to compare with."""

@@ -21,7 +21,7 @@ class Served:
     """What `Game`, `Autoencoding` and samplers do, as functions of tensors.
 
     To a sampler it is what `bms_keras.sampling.sampler.Engine` is: `decode`, `call`, `normal`,
-    `repeat`.
+    `repeat`, `either`.
 
     Args:
         model: A `Game` on TensorFlow.
@@ -51,6 +51,9 @@ class Served:
 
     def repeat(self, count, step, state):
         return ops.fori_loop(0, count, step, state)
+
+    def either(self, condition, one, other):
+        return ops.cond(condition, one, other)
 
     def drawing(self, sampler=None):
         """A function of n and a seed: samples G(z), or those of a sampler."""

@@ -195,6 +195,9 @@ class BMSVAEGAN(Autoencoding, StandardCriticLoss):
         of_kind = objectives.CRITIC_LOSSES[self.critic_loss]
         real = self.critic_score(x) if of_kind.paired else terms["real"]
         loss = loss + of_kind.further(real, reconstructed, self.margins)
+        if self.gamma:  # R2 wherever D_I sees samples
+            r2 = objectives.zero_centred_penalty(self.slope_at(ops.stop_gradient(x_i)[0]))
+            loss = loss + self.gamma / 2 * r2
         return loss, terms | {"reconstructed": ops.mean(reconstructed)}
 
     def latent_critic_loss(self, x):

@@ -76,16 +76,19 @@ def evaluate(
     record |= about
     record["measured"] = list(names)
     numbers = metrics.measure(names, sampled, built.data, options)
-    tensorboard.evaluated(folder.tensorboard, metrics.findings(numbers), step)
+    charted = metrics.findings(numbers)
+    if sampler is not None:
+        charted = {f"{name} by {sampler}": value for name, value in charted.items()}
+    tensorboard.evaluated(folder.tensorboard, charted, step)
     record |= numbers
     if names or not exports:  # an export alone needs no data
         record |= _draw(models, built, names, folder)
-        if sampler is not None:
-            with optional("a picture of the sampler", but=BadInput):
-                drawn = drawings.while_training(sampled, built.data)
-                name = f"samples_{sampler.replace('+', '_')}"
-                image_grids.save({name: drawn["samples"]} if "samples" in drawn else {}, folder)
     folder.log(record)
+    if sampler is not None and (names or not exports):
+        with optional("a picture of the sampler"):
+            drawn = drawings.while_training(sampled, built.data)
+            name = f"samples_{sampler.replace('+', '_')}"
+            image_grids.save({name: drawn["samples"]} if "samples" in drawn else {}, folder)
     if export_dir:
         notes = {"metrics": record, "config": as_read(config), "data_scale": built.data.scale}
         if len(built.data.shape) == 1:  # of points

@@ -17,7 +17,7 @@ from bms_keras.sampling.correction import MetropolisHastings, Rejection
 from bms_keras.sampling.langevin import Langevin
 from bms_keras.sampling.likelihood import Likelihood
 from bms_keras.sampling.ratio import DensityRatio
-from bms_keras.sampling.sampler import Prior, Sampled, Sampler, points_of
+from bms_keras.sampling.sampler import FITTED, STREAM, Prior, Sampled, Sampler, points_of, shifted
 
 __all__ = [
     "SAMPLERS",
@@ -79,9 +79,9 @@ def fit(model, sampler, data, points=10_000, seed=0, **options):
     (8, 2)
     """
     made = lookup(SAMPLERS, sampler, "a sampler")(**options)
-    seen, held_out = points_of(data, points)
+    seen, held_out = points_of(model, data, points)
     if len(held_out) < 20:
         raise BadInput(f"a sampler is fitted to at least 20 points. Received: {len(held_out)}")
-    made.fit(model, seen, held_out, seed)
+    made.fit(model, seen, held_out, shifted(int(seed), -FITTED // STREAM))
     model.samplers[sampler] = made
     return made

@@ -8,6 +8,7 @@ from bms_keras.sampling.ratio import DensityRatio
 from bms_keras.sampling.sampler import Engine, Prior, Sampler, shifted, uniform
 
 STREAMS = 3  # of a proposal: two of what is drawn, one of whether it is taken
+ROUND = 2**22  # numbers of a round of proposals, or more where more samples are asked for
 ROUNDS = 1000  # of proposals for all samples, after which rejection gives up
 
 
@@ -29,6 +30,10 @@ class Corrected(Sampler):
         engine = Engine(self.model)
         log_ratios = (self.ratio(engine, x) for x in (held_out, proposed))
         self.calibrate(*(ops.convert_to_numpy(each).astype("float64") for each in log_ratios))
+
+    @property
+    def exported(self):
+        return self.base.exported
 
     def attach(self, model):
         super().attach(model)
@@ -100,7 +105,8 @@ class Rejection(Corrected):
 
     def draw(self, engine, n, seed):
         kept, found = [], 0
-        size = int(min(n / max(self.acceptance, 1e-3) + 10, max(n, engine.batch_size)))
+        most = max(n, ROUND // int(np.prod(self.model.data_shape)))
+        size = int(min(n / max(self.acceptance, 1e-3) + 10, most))
         for number in range(ROUNDS):
             x, log_ratios, chance = self.proposals(engine, size, seed, number)
             taken = ops.convert_to_numpy(chance) < self._log_chance(log_ratios)
@@ -119,7 +125,7 @@ class MetropolisHastings(Corrected):
 
     For each sample a chain of independent proposals x' moves from x with the probability
     min(1, r(x') / r(x)), r = p_data / p_proposal. It starts from a held-out data point, of which
-    only r is needed; one that never moves is given up for one that starts from a proposal.
+    only r is needed; one that never moves is given up for another, which starts from a proposal.
 
     Args:
         base: The `Sampler` that proposes; `None` for G(z).
@@ -133,32 +139,38 @@ class MetropolisHastings(Corrected):
         super().__init__(base)
         require(isinstance(length, int) and length > 0, "length", "an integer above 0", length)
         self.length = length
-        self.calls = length + 1
 
     def calibrate(self, real, proposed):
         self.starts = real.astype("float32")
         self.acceptance = float(np.exp(np.minimum(proposed - real, 0)).mean())
 
     def draw(self, engine, n, seed):
-        x, log_ratio, _ = self.proposals(engine, n, seed, 0)
         place = uniform(engine.normal((n,), shifted(seed, STREAMS - 1)))
         place = ops.cast(place * len(self.starts), "int32")
         start = ops.take(self.starts, ops.minimum(place, len(self.starts) - 1))
-        # Two chains see the same proposals: from the data point, and from the first proposal.
-        state = x, start, ops.zeros((n,), "bool"), x, log_ratio
-        step = lambda i, state: self._step(engine, n, seed, i + 1, state)  # noqa: E731
-        from_data, _, moved, from_proposal, _ = engine.repeat(self.length, step, state)
-        return _where(moved, from_data, from_proposal)
+        x, log_ratio, _ = self.proposals(engine, n, seed, 0)
+        # Of the data point only the ratio is known; what stands for it is never shown.
+        chain, moved = self._walked(engine, n, seed, 1, x, start)
 
-    def _step(self, engine, n, seed, number, state):
-        x, log_ratio, moved, other, other_log_ratio = state
-        proposed, proposed_log_ratio, chance = self.proposals(engine, n, seed, number)
-        moves = chance < proposed_log_ratio - log_ratio
-        x, log_ratio = _where(moves, proposed, x), ops.where(moves, proposed_log_ratio, log_ratio)
-        moved = ops.logical_or(moved, moves)
-        moves = chance < proposed_log_ratio - other_log_ratio
-        other = _where(moves, proposed, other)
-        return x, log_ratio, moved, other, ops.where(moves, proposed_log_ratio, other_log_ratio)
+        def from_proposals():
+            fresh, _ = self._walked(engine, n, seed, 1 + self.length, x, log_ratio)
+            return _where(moved, chain, fresh)
+
+        return engine.either(ops.all(moved), lambda: chain, from_proposals)
+
+    def _walked(self, engine, n, seed, first, x, log_ratio):
+        """The ends of chains, and which ever moved; `first` is their first proposal's number."""
+
+        def step(i, state):
+            x, log_ratio, moved = state
+            proposed, proposed_log_ratio, chance = self.proposals(engine, n, seed, first + i)
+            moves = chance < proposed_log_ratio - log_ratio
+            log_ratio = ops.where(moves, proposed_log_ratio, log_ratio)
+            return _where(moves, proposed, x), log_ratio, ops.logical_or(moved, moves)
+
+        state = x, log_ratio, ops.zeros((n,), "bool")
+        x, _, moved = engine.repeat(self.length, step, state)
+        return x, moved
 
 
 def _where(chosen, a, b):

@@ -35,7 +35,6 @@ class Langevin(Sampler):
     def __init__(self, steps=100):
         require(isinstance(steps, int) and steps > 0, "steps", "an integer above 0", steps)
         self.steps = steps
-        self.calls = 3 * steps
 
     def prepare(self, seen, held_out, seed):
         model = self.model
@@ -52,22 +51,19 @@ class Langevin(Sampler):
 
     def draw(self, engine, n, seed):
         z = np.array(engine.normal((n, self.model.latent_dim), seed))
-        size = engine.batch_size
-        for start in range(0, n, size):
-            part = slice(start, start + size)
-            z[part], _ = self._walked(z[part], seed, self.steps, stream=1 + start // size)
+        z, _ = self._walked(z, seed, self.steps, engine.batch_size)
         return engine.decode(z)
 
-    def _walked(self, z, seed, steps, stream=1):
+    def _walked(self, z, seed, steps, batch_size=500):
         """Latents after some steps, and the share of steps that were taken."""
-        rng = np.random.default_rng([seed % 2**63, stream])
-        log_target, slope = self._target(z)
+        rng = np.random.default_rng([seed % 2**63, 1])
+        log_target, slope = self._target(z, batch_size)
         taken = []
         for _ in range(steps):
             drift = z + self.size / 2 * slope
             new = drift + np.sqrt(self.size) * rng.standard_normal(z.shape)
             new = new.astype("float32")
-            new_log_target, new_slope = self._target(new)
+            new_log_target, new_slope = self._target(new, batch_size)
             there = np.square(new - drift).sum(-1)
             back = np.square(z - new - self.size / 2 * new_slope).sum(-1)
             gain = new_log_target - log_target + (there - back) / (2 * self.size)
@@ -77,11 +73,12 @@ class Langevin(Sampler):
             log_target = np.where(moves, new_log_target, log_target)
         return z, float(np.mean(taken))
 
-    def _target(self, z):
+    def _target(self, z, batch_size):
         """log p(z) r(G(z)) but for a constant, and its gradient."""
-        value, gradient = self._log_ratio_and_slope(z)
-        value = ops.convert_to_numpy(value).astype("float64") - np.square(z).sum(-1) / 2
-        return value, ops.convert_to_numpy(gradient) - z
+        parts = [z[i : i + batch_size] for i in range(0, len(z), batch_size)]
+        found = [map(ops.convert_to_numpy, self._log_ratio_and_slope(part)) for part in parts]
+        value, gradient = (np.concatenate(each) for each in zip(*found, strict=True))
+        return value.astype("float64") - np.square(z).sum(-1) / 2, gradient - z
 
     def about(self):
         found = {"sampler_ratio": self.ratio.name, "sampler_ratio_loss": self.ratio.loss}

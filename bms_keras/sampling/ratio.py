@@ -9,6 +9,7 @@ from bms_keras.errors import BadInput
 from bms_keras.methods.gan import features_of
 from bms_keras.sampling.sampler import Engine
 
+MOST_FEATURES = 1024  # of a regression: its time grows by their square
 STRENGTHS = 0.01, 1.0  # C of the regressions that are tried: less is a stronger prior
 
 
@@ -43,19 +44,14 @@ class DensityRatio:
                 f"{type(model).__name__} has not here"
             )
         n = min(len(real), len(fake))
-        x = np.concatenate([real[:n], fake[:n]])
-        y = np.repeat([1, 0], n)
-        engine = Engine(model)
-        tried = []
-        for name, network in _networks(critic).items():
-            rows = engine.call(network, x).reshape(2 * n, -1).astype("float64")
-            mean, scale = rows.mean(0), rows.std(0) + 1e-12
-            rows = (rows - mean) / scale
-            for strength in STRENGTHS:
-                loss = _loss(rows, y, strength)
-                tried.append((loss, name, strength, network, rows, mean, scale))
-        best = min(tried, key=lambda each: each[0])
-        self.loss, self.name, strength, self.network, rows, mean, scale = best
+        x, y = np.concatenate([real[:n], fake[:n]]), np.repeat([1, 0], n)
+        networks, tried = _networks(critic), []
+        for name, network in networks.items():
+            rows, *_ = _rows(model, network, x)
+            tried += [(_loss(rows, y, strength), name, strength) for strength in STRENGTHS]
+        self.loss, self.name, strength = min(tried)
+        self.network = networks[self.name]
+        rows, mean, scale = _rows(model, self.network, x)
         found = _regression(rows, y, strength)
         self.weights = (found.coef_[0] / scale).astype("float32")
         self.bias = np.float32(found.intercept_[0] - (found.coef_[0] * mean / scale).sum())
@@ -78,13 +74,28 @@ class DensityRatio:
 
 
 def _networks(critic):
-    """The critic and, where they can be had, its features."""
+    """The critic and, where they can be had, its features; of places in an image, their mean."""
     found = {"score": critic}
     try:
         features = features_of(critic)
     except ValueError:
         return found
-    return found | {"features": keras.Model(features.inputs, features.outputs[0])}
+    tensor = features.outputs[0]
+    flatten = next((each for each in critic.layers if each.output is tensor), None)
+    if isinstance(flatten, keras.layers.Flatten) and len(flatten.input.shape) == 4:
+        tensor = keras.layers.GlobalAveragePooling2D(dtype="float32")(flatten.input)
+    if tensor.shape[-1] > MOST_FEATURES:
+        return found
+    return found | {"features": keras.Model(features.inputs, tensor)}
+
+
+def _rows(model, network, x):
+    """What a network makes of points, brought to mean 0 and deviation 1; these two."""
+    rows = Engine(model).call(network, x).reshape(len(x), -1).astype("float64")
+    if not np.isfinite(rows).all():
+        raise BadInput("the model's samples are not finite: its training has diverged")
+    mean, scale = rows.mean(0), rows.std(0) + 1e-12
+    return (rows - mean) / scale, mean, scale
 
 
 def _loss(rows, y, strength):
@@ -95,7 +106,5 @@ def _loss(rows, y, strength):
 
 
 def _regression(rows, y, strength):
-    """A logistic regression; of few features Newton's steps are soon there, of many too large."""
-    few = rows.shape[1] <= 1000
-    solver = {"solver": "newton-cholesky"} if few else {"max_iter": 1000}
-    return LogisticRegression(C=strength, **solver).fit(rows, y)
+    """A logistic regression by Newton's steps, of which few are needed."""
+    return LogisticRegression(C=strength, solver="newton-cholesky").fit(rows, y)

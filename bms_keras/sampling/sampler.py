@@ -4,9 +4,12 @@ import numpy as np
 from keras import ops
 
 from bms_keras.backends import predict, standard_normal
+from bms_keras.data.epochs import sample
+from bms_keras.errors import BadInput
 from bms_keras.game.using import fresh_seed
 
 LEAST = 2**16  # numbers that a network takes at a time
+FITTED = 2**52  # how far the noise of a fit is from that of the draws of the same seed
 STREAM = 2**32  # between the seeds of the noises of one draw
 
 
@@ -20,7 +23,6 @@ class Sampler:
     model = None
     acceptance = None  # the share of proposals that were accepted, where there are such
     exported = True  # whether a SavedModel can draw likewise
-    calls = 1  # how many times G is called for a sample, about
 
     def fit(self, model, seen, held_out, seed=0):
         """Fits it to a game.
@@ -86,6 +88,8 @@ class Sampled:
         self._sampler = sampler
 
     def __getattr__(self, name):
+        if name.startswith("_"):  # of a copy that has no model yet
+            raise AttributeError(name)
         return getattr(self._model, name)
 
     def sample(self, n, seed=None, batch_size=500):
@@ -124,6 +128,10 @@ class Engine:
             state = step(i, state)
         return state
 
+    def either(self, condition, one, other):
+        """`one()` or `other()`, by a condition."""
+        return one() if bool(condition) else other()
+
 
 def shifted(seed, streams):
     """The seed of another stream of noise; both are integers, or tensors of them."""
@@ -132,21 +140,27 @@ def shifted(seed, streams):
     return ops.cast(seed, "int64") + ops.cast(streams, "int64") * STREAM
 
 
-def points_of(data, most):
-    """Points of training, and points that it has not seen: arrays of at most that many.
+def points_of(model, data, most):
+    """Points of training, and points that it has not seen: at most that many, float32.
 
     Args:
+        model: A `Game`.
         data: A data set, or an array that stands for both.
+
+    Raises:
+        BadInput: If they are not like those that the game is trained on.
     """
-    if not hasattr(data, "batch"):
-        x = np.asarray(data, "float32")[:most]
-        return x, x
-    held_out = np.asarray(data.points(most), "float32")
-    seen, number = [], 0
-    while sum(map(len, seen)) < most:
-        seen.append(np.asarray(data.batch(number), "float32"))
-        number += 1
-    return np.concatenate(seen)[:most], held_out
+    if hasattr(data, "points"):
+        held_out = np.asarray(data.points(most), "float32")
+        return (data.seen(most) if hasattr(data, "seen") else held_out), held_out
+    x = np.asarray(data)
+    if x.shape[1:] != model.data_shape or x.dtype.kind != "f":
+        raise BadInput(
+            f"a sampler is fitted to floats of the shape (n, {str(model.data_shape)[1:]}, scaled "
+            f"as for training, images to [-1, 1]. Received: {x.dtype} {x.shape}"
+        )
+    x = x[sample(len(x), most)].astype("float32")
+    return x, x
 
 
 def uniform(noise):

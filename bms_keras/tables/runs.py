@@ -77,7 +77,8 @@ class Job:
         ):
             return None  # training refuses the one; of the others it decides, or measures anew
         for record in reversed(folder.records()):
-            if record.get("step") == config.steps and self._measured(record):
+            of_method = record.get("step") == config.steps and "sampler" not in record
+            if of_method and self._measured(record):
                 return record
         return None
 

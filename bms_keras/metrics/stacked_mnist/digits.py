@@ -13,6 +13,7 @@ from bms_keras.data import stacked
 from bms_keras.errors import BadInput
 from bms_keras.files import cache
 
+VERSION = 1  # of what follows: a network of another is trained anew
 EPOCHS, BATCH = 10, 100
 FARTHEST = 2  # pixels by which digits are shifted in training
 PARTS = ("x_train", "y_train", "x_test", "y_test")
@@ -51,7 +52,7 @@ def classifier(path):
     """
     parts = stacked.read(path, PARTS)
     key = hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()[:16]
-    file = cache.subfolder("weights") / f"mnist_classifier-{key}.npz"
+    file = cache.subfolder("weights") / f"mnist_classifier-{VERSION}-{key}.npz"
     network = _network(parts[0].shape[1:])
     try:
         arrays = cache.load(file)
