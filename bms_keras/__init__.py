@@ -1,22 +1,23 @@
 """Hybrid VAE-GANs in Keras 3: "Best-of-Many-Samples" Distribution Matching."""
 
-import os
 import signal
 import sys
 
-from bms_keras.errors import without_greetings
+from bms_keras.errors import CONSOLE_SCRIPTS, own_command, without_greetings
 
-# Of `python -m bms_keras.…` and the console scripts Ctrl-C ends the imports; see `runs.cli.run`.
-if sys.argv[:1] == ["-m"] or os.path.basename(*sys.argv[:1] or [""]).startswith("bms-"):
+if own_command():  # Ctrl-C ends its imports; see `runs.cli.run`
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 try:
     with without_greetings():
         import keras  # noqa: F401  (its import loads the backend, which may be missing)
 except (ImportError, ValueError) as error:
-    raise ImportError(
+    told = (
         "Keras could not load its backend: install it, or set KERAS_BACKEND to 'tensorflow' or "
         f"'jax'. Received: {error}"
-    ) from error
+    )
+    if own_command() in CONSOLE_SCRIPTS:
+        sys.exit(f"{own_command()}: {told}")
+    raise ImportError(told) from error
 
 from bms_keras import callbacks, objectives
 from bms_keras.errors import BadInput

@@ -162,3 +162,9 @@ def test_a_link_to_nowhere_is_a_broken_file(folder, capsys):
         load(folder)
     assert all_values(load(folder, skip_broken=True)) == [10, 20, 30, 40, 50, 60, 70, 80]
     assert "1 skipped: link.png (" in capsys.readouterr().err
+
+
+def test_a_tiff_of_32_bits_is_refused_however_small_its_values(folder):
+    Image.fromarray(np.full((9, 9), 200, "int32")).save(folder / "deep.tif")
+    with pytest.raises(bms_keras.BadInput, match=r"deep\.tif is no image .*32 bits"):
+        load(folder)

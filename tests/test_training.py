@@ -4,6 +4,7 @@ import json
 import os
 import signal
 
+import keras
 import numpy as np
 import pytest
 from helpers import content, image_config, short
@@ -120,3 +121,18 @@ def test_rates_may_change_and_are_followed(tmp_path):
                 "steps": [20, 40],
             },
         }
+
+
+def test_a_callback_may_end_a_run(tmp_path, capsys):
+    """As Keras's `EarlyStopping` does: the run is saved there, and can go on."""
+
+    class Enough(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs):
+            self.model.stop_training = epoch == 1
+
+    config = short(steps=8, checkpoint_every=2)
+    training.train(config, tmp_path / "run", callbacks=[Enough()])
+    assert "a callback ends the run at step 4" in capsys.readouterr().out
+    assert content(tmp_path / "run")[1] == 4
+    training.train(config, tmp_path / "run")
+    assert content(tmp_path / "run")[1] == 8

@@ -12,7 +12,7 @@ DEFLATED = 1032  # times at most does what is deflated become smaller
 CHUNK = 2**20
 
 
-def read(path, names):
+def read(path, choices):
     """The arrays of some names.
 
     An array of up to 1 GiB is read into memory, once; a larger one is mapped, for which it must
@@ -20,7 +20,7 @@ def read(path, names):
 
     Args:
         path: Path of an `.npz`.
-        names: Of these, those that it holds are read.
+        choices: Tuples of names; of each the first that it holds is read.
 
     Returns:
         A dictionary of arrays of numbers, and the names of all arrays in the file.
@@ -31,7 +31,8 @@ def read(path, names):
     """
     with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
         held = [name.removesuffix(".npy") for name in archive.namelist()]
-        return {name: _array(archive, name) for name in names if name in held}, held
+        found = (next((name for name in names if name in held), None) for names in choices)
+        return {name: _array(archive, name) for name in found if name}, held
 
 
 def read_lone(path):

@@ -205,6 +205,8 @@ def _opened(path):
         with Image.open(file, formats=FORMATS) as image:
             if image.width * image.height > PIXELS:
                 raise ValueError(f"it is {image.width}x{image.height}, more than {PIXELS} pixels")
+            if image.format == "TIFF" and image.mode == "I":
+                raise ValueError("its pixels have 32 bits, whose range nobody knows")
             yield image, int.from_bytes(content, "little")
 
 

@@ -25,7 +25,7 @@ def from_arrays(config, path, batch_size, seed):
     out, `x_test`; an `.npy` is what is trained on. Arrays of two axes are points, see `Points`;
     others are images, see `as_uint8`.
     """
-    arrays, name = read_arrays(path), one_line(path)
+    arrays, name = read_arrays(path, (TRAIN, ("x_test",))), one_line(path)
     key = next((key for key in TRAIN if key in arrays), None)
     if not key:
         raise BadInput(
@@ -44,8 +44,8 @@ class Arrays(dict):
     held = ()
 
 
-def read_arrays(path, names=(*TRAIN, "x_test")):
-    """Those arrays of an `.npz` that have one of these names; that of an `.npy` is the first.
+def read_arrays(path, choices):
+    """Arrays of an `.npz`: of each tuple of names the first that it holds; an `.npy` has the first.
 
     Raises:
         BadInput: If the file is cut short, damaged, or something else.
@@ -53,8 +53,8 @@ def read_arrays(path, names=(*TRAIN, "x_test")):
     lone = path.suffix == ".npy"
     try:
         if lone:
-            return Arrays({names[0]: archives.read_lone(path)})
-        found, held = archives.read(path, names)
+            return Arrays({choices[0][0]: archives.read_lone(path)})
+        found, held = archives.read(path, choices)
     except Exception as error:  # what a damaged file raises is anybody's guess
         raise BadInput(
             f"{one_line(path)} cannot be read as an {path.suffix}: "

@@ -21,11 +21,12 @@ def load(config, path, batch_size, seed):
     found = StackedMNIST(path, batch_size, seed)
     side, _, channels = found.shape
     asked = config.resolution or side, config.channels or channels, config.crop
-    if asked != (side, channels, 0):
+    if (*asked, config.flip) != (side, channels, 0, False):
         raise BadInput(
             f"config.data.source={config.source!r} gives images of resolution={side} and "
-            f"channels={channels}, with crop=0. Received: resolution={config.resolution}, "
-            f"channels={config.channels}, crop={config.crop}"
+            f"channels={channels}, with crop=0 and flip=False. Received: resolution="
+            f"{config.resolution}, channels={config.channels}, crop={config.crop}, "
+            f"flip={config.flip}"
         )
     return found
 
@@ -37,7 +38,7 @@ def read(path, names):
         BadInput: If one is missing, or is not of one size for each of its digits.
     """
     try:
-        arrays, held = archives.read(path, names)
+        arrays, held = archives.read(path, [(name,) for name in names])
     except Exception as error:  # of a file that is missing, cut short, damaged or no archive
         reason = one_line(error) or type(error).__name__
         raise BadInput(f"{one_line(path)} cannot be read as MNIST's .npz: {reason}") from None

@@ -6,6 +6,7 @@ a generator. The last line printed is a JSON object.
 
 import argparse
 import json
+import signal
 import sys
 
 from bms_keras import errors, fields
@@ -62,6 +63,7 @@ def arguments(argv):
 
 
 def main(argv):
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # until here it ended all at once
     given = vars(arguments(argv))
     names = [name for name in given.pop("metrics").split(",") if name]
     try:

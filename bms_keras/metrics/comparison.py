@@ -48,7 +48,7 @@ def compare(
         real, generated: Each an array `(n, height, width, 1 or 3)`, uint8 or floats in [-1, 1]; the
             path of a folder of images, of an `.npz` or an `.npy`; or a model, of which samples are
             drawn. See `sides.side`.
-        metrics: Names, of "fid", "kid" and "prdc".
+        metrics: Names, of "fid", "kid" and "prdc"; of a single one, itself.
         count: How many images of each side at most; of a model, how many are drawn (5,000).
         resolution: What a folder's images of differing sizes are cropped and resized to. Otherwise
             images are taken as they are; the network resizes them to what it takes, for Inception
@@ -70,6 +70,7 @@ def compare(
 
         compare("photos", "samples", metrics=("fid", "prdc"))["recall"]
     """
+    metrics = (metrics,) if isinstance(metrics, str) else metrics
     asked = [lookup(METRICS, name, "a metric of two sides") for name in metrics]
     network = feature_networks.network(inception, features)
     sides = (

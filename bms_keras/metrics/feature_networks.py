@@ -28,7 +28,6 @@ OPTIONS = {
 }
 
 
-@functools.cache
 def network(inception="", features="inception"):
     """The network of these two options.
 
@@ -47,9 +46,15 @@ def network(inception="", features="inception"):
             f"inception={inception!r} says which weights features='inception' has. "
             f"Received: features={features!r}"
         )
-    if (made := kind(inception, features)) is Inception:
-        return Inception(weights.load("inception", inception))
-    return KerasFeatures(features) if made is KerasFeatures else made()
+    if kind(inception, features) is KerasFeatures:
+        return KerasFeatures(features)  # anew each time: the file may be another by now
+    return _published(inception, features)
+
+
+@functools.cache
+def _published(inception, features):
+    made = kind(inception, features)
+    return made(weights.load("inception", inception)) if made is Inception else made()
 
 
 def kind(inception="", features="inception"):

@@ -10,7 +10,7 @@ import numpy as np
 
 from bms_keras.metrics.metric import Metric
 from bms_keras.metrics.modes import SAMPLES, sliced_wasserstein
-from bms_keras.metrics.prdc import NEIGHBOURS, PRDC, prdc
+from bms_keras.metrics.prdc import NEIGHBOURS, PRDC, prdc, refuse_few
 
 
 def point_statistics(samples, held_out, training, k=5):
@@ -37,6 +37,12 @@ def _keys(data, options):
     return *names, *(f"{name}_{n}_{n}_test" for name in PRDC)
 
 
+def _obstacle(data):
+    """Why it does not apply: it compares points with those of training."""
+    fits = len(data.shape) == 1 and hasattr(data, "batch") and hasattr(data, "batch_size")
+    return None if fits else "needs points (d,) and batches of them"
+
+
 def _measure(model, data, options):
     held_out = data.unscaled(data.points(SAMPLES))
     n = len(held_out)
@@ -52,6 +58,8 @@ METRIC = Metric(
     _keys,
     {"neighbours": NEIGHBOURS},
     kind="points",
-    points=6,
+    points=2,
+    fetch=lambda data, options: refuse_few(len(data.points(SAMPLES)), options),
+    fits=_obstacle,
     titles={"sliced_wasserstein": "SW", "precision": "precision", "recall": "recall"},
 )

@@ -4,6 +4,8 @@ Precision and recall are those of Kynkäänniemi et al. 2019 (https://arxiv.org/
 density and coverage those of Naeem et al. 2020 (https://arxiv.org/abs/2002.09797).
 """
 
+import dataclasses
+
 import numpy as np
 
 from bms_keras import fields
@@ -80,10 +82,25 @@ def _distances(a, b):
     return np.maximum(squares - 2 * a @ b.T, 0)
 
 
-METRIC = features.metric(
+def refuse_few(found, options):
+    """Refuses fewer points of a side than a neighbour asks for, before anything is measured."""
+    if found <= options.neighbours:
+        raise BadInput(
+            f"precision and recall need more points than neighbours={options.neighbours}. "
+            f"Received: {found}"
+        )
+
+
+def _fetch(data, options):
+    refuse_few(min(options.real, len(data.test), options.generated), options)
+    BY_FEATURES.fetch(data, options)
+
+
+BY_FEATURES = features.metric(
     lambda x, y, options: prdc(x, y, options.neighbours).values(),
     PRDC,
-    points=6,
+    points=2,
     titles={"precision": "precision", "recall": "recall"},
     options={"neighbours": NEIGHBOURS},
 )
+METRIC = dataclasses.replace(BY_FEATURES, fetch=_fetch)

@@ -1,7 +1,6 @@
 """Images to compare, from wherever they are: arrays, folders, files, or a model's samples."""
 
 import dataclasses
-import functools
 import hashlib
 import os
 import pathlib
@@ -96,14 +95,19 @@ def side(source, name="images", count=None, resolution=0, seed=0):
 def _of_array(images, name, count):
     images = as_uint8(images, name)
     chosen = _chosen(len(images), count, name)
-    digest = lambda: hashlib.sha256(np.ascontiguousarray(images[chosen])).hexdigest()  # noqa: E731
+
+    def digest():
+        of_shape = hashlib.sha256(repr(images.shape[1:]).encode())
+        of_shape.update(np.ascontiguousarray(images[chosen]))
+        return of_shape.hexdigest()
+
     read = lambda first, stop: images[chosen[first:stop]]  # noqa: E731
     return Side(name, len(chosen), images.shape[1:], read, digest)
 
 
 def _of_file(path, count):
     """An `.npz`, of which it is said what is taken, or an `.npy`."""
-    arrays = sources.read_arrays(path, ARRAYS)
+    arrays = sources.read_arrays(path, (ARRAYS,))
     key = next((key for key in ARRAYS if key in arrays), None)
     if key is None:
         raise BadInput(
@@ -170,7 +174,6 @@ class _Generator:
         return self._network.predict(z, batch_size=100, verbose=0)
 
 
-@functools.cache
 def _loaded(path):
     try:
         return keras.saving.load_model(pathlib.Path(path), compile=False)

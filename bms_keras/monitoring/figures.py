@@ -85,8 +85,8 @@ def latent_space(data, models, points=1000, seed=0):
         x = data.unscaled(model(z.astype("float32")))
         top, bottom = column
         _truth(bottom, data)
-        top.scatter(*embedded[:points].T, s=3, color=TRUE, linewidths=0)
-        for axes, at in ((top, embedded[points:]), (bottom, x)):
+        top.scatter(*embedded[: len(q)].T, s=3, color=TRUE, linewidths=0)
+        for axes, at in ((top, embedded[len(q) :]), (bottom, x)):
             axes.scatter(*at[~missed].T, s=3, color=SAMPLE, linewidths=0)
             axes.scatter(*at[missed].T, s=4, color=MISSED, linewidths=0)
             axes.set(xticks=[], yticks=[])

@@ -3,8 +3,10 @@
 import collections
 import contextlib
 import dataclasses
+import random
 
 import keras
+import numpy as np
 
 from bms_keras import data, methods, networks
 from bms_keras.errors import BadInput, without_greetings
@@ -69,10 +71,13 @@ def build(config, source=None):
 def _game(config, shape):
     """The game that a config describes, with networks for data of a shape."""
     method = methods.get(config.method)
+    states = random.getstate(), np.random.get_state()
     with without_greetings():  # Keras imports TensorFlow for this, if it is there, on JAX, too
         keras.utils.set_random_seed(config.seed)  # the initial weights
     with _dtype_policy(PRECISIONS[config.precision]):
         nets = networks.build(config.networks, shape, **method.networks_asked(config.objective))
+    random.setstate(states[0])  # a user's seed is not the run's
+    np.random.set_state(states[1])
     try:
         return method.build(
             nets,

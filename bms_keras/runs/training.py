@@ -113,18 +113,18 @@ class _Run:
         config = self.config
         self.restore()
         if distribution.is_first():
-            with (
-                distribution.single_device(self.model),
-                optional("description of the run in TensorBoard"),
-            ):
+            described = optional("description of the run in TensorBoard")
+            with distribution.single_device(self.model), described:
                 tensorboard.describe(self.workdir.tensorboard, self.model, hyperparameters(config))
         self.say(f"{config.method} on {config.data.source}: step {self.step} of {config.steps}")
         self.make_up()
         while self.step < config.steps:
             try:
                 self.fit()
-                if config.steps % config.checkpoint_every:  # else the callback has saved this step
-                    self.save()
+                if config.steps % config.checkpoint_every or self.model.stop_training:
+                    self.save()  # else the callback has saved this step
+                if self.model.stop_training:
+                    return self.say(f"a callback ends the run at step {self.step}")
             except NotFinite as fault:
                 self.roll_back(fault)
 
@@ -160,6 +160,8 @@ class _Run:
                 verbose=0,
             )
             underway = None
+            if model.stop_training:  # as EarlyStopping asks
+                break
 
     def callbacks(self, underway):
         """What acts at the end of an epoch: first a checkpoint is written, then it is measured."""

@@ -94,7 +94,8 @@ def main():
         print(f"{len(found)} of {len(jobs)}: {job.folder}: {json.dumps(record)}", flush=True)
         of_row = [[jobs[row.name, seed] for seed in seeds] for row in rows]
         records = [[found[job] for job in row if job in found] for row in of_row]
-        kept = report.results(rows, records, table=TABLE.value, fields=fields)
+        number = int(TABLE.value) if (TABLE.value or "").isdecimal() else TABLE.value
+        kept = report.results(rows, records, table=number, fields=fields)
         files.write_atomically(out, (json.dumps(kept, indent=1) + "\n").encode())
     text = report.markdown(kept["rows"])
     files.write_atomically(out.with_suffix(".md"), f"{text}\n".encode())
