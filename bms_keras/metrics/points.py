@@ -58,7 +58,7 @@ METRIC = Metric(
     _keys,
     {"neighbours": NEIGHBOURS},
     kind="points",
-    points=2,
+    points=6,
     fetch=lambda data, options: refuse_few(len(data.points(SAMPLES)), options),
     fits=_obstacle,
     titles={"sliced_wasserstein": "SW", "precision": "precision", "recall": "recall"},

@@ -99,7 +99,7 @@ def _fetch(data, options):
 BY_FEATURES = features.metric(
     lambda x, y, options: prdc(x, y, options.neighbours).values(),
     PRDC,
-    points=2,
+    points=6,
     titles={"precision": "precision", "recall": "recall"},
     options={"neighbours": NEIGHBOURS},
 )
