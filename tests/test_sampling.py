@@ -12,10 +12,11 @@ from scipy.spatial.distance import cdist
 
 import bms_keras
 from bms_keras import BadInput, sampling
+from bms_keras.backends import shifted
 from bms_keras.backends.philox import standard_normal
 from bms_keras.runs import experiment
 from bms_keras.sampling import likelihood
-from bms_keras.sampling.sampler import points_of, shifted
+from bms_keras.sampling.sampler import points_of
 
 N = 5_000
 neutral = pytest.mark.neutral

@@ -33,6 +33,7 @@ else:
         f"Received: KERAS_BACKEND={keras.backend.backend()!r}"
     )
 
+STREAM = 2**32  # between the seeds of two streams of noise
 GRADIENT_NORM = "gradient_norm"  # what a turn logs beside its loss and the loss's terms
 
 __all__ = [
@@ -42,9 +43,17 @@ __all__ = [
     "input_gradient",
     "predict",
     "result_names",
+    "shifted",
     "standard_normal",
     "value_and_gradient",
 ]
+
+
+def shifted(seed, streams):
+    """The seed of another stream of noise; both are integers, or tensors of them."""
+    if isinstance(seed, int) and isinstance(streams, int):  # wraps as a tensor does by itself
+        return (seed + streams * STREAM + 2**63) % 2**64 - 2**63
+    return keras.ops.cast(seed, "int64") + keras.ops.cast(streams, "int64") * STREAM
 
 
 def predict(network, x, batch_size):

@@ -5,7 +5,7 @@ import math
 from keras import ops
 
 from bms_keras import objectives
-from bms_keras.backends import standard_normal
+from bms_keras.backends import shifted, standard_normal
 from bms_keras.tiling import best_of, tiled
 
 CHUNK = 500, 2**20  # samples, or numbers if that is more, decoded at a time: bounds the memory
@@ -47,7 +47,7 @@ class Served:
         return self.network("generator", z)
 
     def normal(self, shape, seed, stream=0):
-        return standard_normal(shape, ops.cast(seed, "int64") + stream * 2**32)
+        return standard_normal(shape, shifted(seed, stream))
 
     def repeat(self, count, step, state):
         return ops.fori_loop(0, count, step, state)

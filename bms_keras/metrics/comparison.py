@@ -7,7 +7,7 @@ from bms_keras.metrics import feature_networks
 from bms_keras.metrics.features import Progress, finite, kept
 from bms_keras.metrics.fid import Moments, frechet_distance, warn_of_few
 from bms_keras.metrics.fid import kid as kernel_distance
-from bms_keras.metrics.prdc import prdc
+from bms_keras.metrics.prdc import PRDC, prdc
 from bms_keras.metrics.sides import side
 
 
@@ -138,4 +138,4 @@ def precision_recall(real, generated, **options):
         Dictionary of four floats by these names.
     """
     found = compare(real, generated, ("prdc",), **options)
-    return {name: found[name] for name in ("precision", "recall", "density", "coverage")}
+    return {name: found[name] for name in PRDC}

@@ -4,10 +4,6 @@ The sliced Wasserstein distance sees where the mass lies, precision, recall, den
 (`prdc`) fidelity and diversity apart. There are as many samples as held-out points, at most 2,500.
 """
 
-import math
-
-import numpy as np
-
 from bms_keras.metrics.metric import Metric
 from bms_keras.metrics.modes import SAMPLES, sliced_wasserstein
 from bms_keras.metrics.prdc import NEIGHBOURS, PRDC, prdc, refuse_few
@@ -39,16 +35,15 @@ def _keys(data, options):
 
 def _obstacle(data):
     """Why it does not apply: it compares points with those of training."""
-    fits = len(data.shape) == 1 and hasattr(data, "batch") and hasattr(data, "batch_size")
-    return None if fits else "needs points (d,) and batches of them"
+    fits = len(data.shape) == 1 and hasattr(data, "seen")
+    return None if fits else "needs points (d,), and those of training by `seen`"
 
 
 def _measure(model, data, options):
     held_out = data.unscaled(data.points(SAMPLES))
     n = len(held_out)
     samples = data.unscaled(model.sample(n, seed=0))
-    batches = [data.batch(number) for number in range(math.ceil(n / data.batch_size))]
-    training = data.unscaled(np.concatenate(batches)[:n])
+    training = data.unscaled(data.seen(n))
     found = point_statistics(samples, held_out, training, options.neighbours)
     return dict(zip(_keys(data, options), found.values(), strict=True))
 

@@ -63,17 +63,16 @@ def evaluate(
     options = metrics.Protocol(**{**config.protocol, **protocol})
     sampled, about = built.model, {}
     if sampler is not None:
-        fitted = sampling.fit(built.model, sampler, built.data, sampler_points)
-        sampled, about = sampling.Sampled(built.model, sampler), {"sampler": sampler}
-        about |= fitted.about()
+        about = sampling.fit(built.model, sampler, built.data, sampler_points).about()
+        sampled, about = sampling.Sampled(built.model, sampler), {"sampler": sampler} | about
     exports = export_dir or onnx_dir or web_dir
+    draws = names or not exports  # an export alone needs no data
     if onnx_dir:
         onnx_files.export(built.model, onnx_dir)
     if web_dir:
         title = f"{config.method} on {built.data.name}, step {step:,}"
         webpage.write(built.model, built.data, web_dir, title, onnxruntime_web)
-    record = {key: config[key] for key in ("method", "samples", "seed")} | {"step": step}
-    record |= about
+    record = {key: config[key] for key in ("method", "samples", "seed")} | {"step": step} | about
     record["measured"] = list(names)
     numbers = metrics.measure(names, sampled, built.data, options)
     charted = metrics.findings(numbers)
@@ -81,14 +80,11 @@ def evaluate(
         charted = {f"{name} by {sampler}": value for name, value in charted.items()}
     tensorboard.evaluated(folder.tensorboard, charted, step)
     record |= numbers
-    if names or not exports:  # an export alone needs no data
+    if draws:
         record |= _draw(models, built, names, folder)
     folder.log(record)
-    if sampler is not None and (names or not exports):
-        with optional("a picture of the sampler"):
-            drawn = drawings.while_training(sampled, built.data)
-            name = f"samples_{sampler.replace('+', '_')}"
-            image_grids.save({name: drawn["samples"]} if "samples" in drawn else {}, folder)
+    if draws and sampler is not None:
+        _draw_sampler(sampler, sampled, built.data, folder)
     if export_dir:
         notes = {"metrics": record, "config": as_read(config), "data_scale": built.data.scale}
         if len(built.data.shape) == 1:  # of points
@@ -109,6 +105,14 @@ def _draw(models, built, names, folder):
         compared, shown = drawings.of_comparison(models, built.data, names)
         image_grids.save(drawn | compared, folder)
     return shown
+
+
+def _draw_sampler(name, sampled, data, folder):
+    """Draws what a sampler gives, as `samples_NAME` beside `samples`."""
+    with optional("a picture of the sampler"):
+        drawn = drawings.while_training(sampled, data)
+        name = f"samples_{name.replace('+', '_')}"
+        image_grids.save({name: drawn["samples"]} if "samples" in drawn else {}, folder)
 
 
 def load(folder, which="newest"):

@@ -71,13 +71,8 @@ def build(config, source=None):
 def _game(config, shape):
     """The game that a config describes, with networks for data of a shape."""
     method = methods.get(config.method)
-    states = random.getstate(), np.random.get_state()
-    with without_greetings():  # Keras imports TensorFlow for this, if it is there, on JAX, too
-        keras.utils.set_random_seed(config.seed)  # the initial weights
-    with _dtype_policy(PRECISIONS[config.precision]):
+    with _seeded(config.seed), _dtype_policy(PRECISIONS[config.precision]):
         nets = networks.build(config.networks, shape, **method.networks_asked(config.objective))
-    random.setstate(states[0])  # a user's seed is not the run's
-    np.random.set_state(states[1])
     try:
         return method.build(
             nets,
@@ -90,6 +85,19 @@ def _game(config, shape):
         )
     except ValueError as error:
         raise BadInput(f"config.objective does not fit: {error}") from error
+
+
+@contextlib.contextmanager
+def _seeded(seed):
+    """Draws initial weights by a seed; what a user has seeded goes on as it was."""
+    states = random.getstate(), np.random.get_state()
+    with without_greetings():  # Keras imports TensorFlow for this, if it is there, on JAX, too
+        keras.utils.set_random_seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
 
 
 def _check(config, kind, shape):

@@ -12,12 +12,13 @@
 A sampler is fitted once, in seconds, to a game as it stands; training it further takes another fit.
 """
 
+from bms_keras.backends import shifted
 from bms_keras.errors import BadInput, lookup
 from bms_keras.sampling.correction import MetropolisHastings, Rejection
 from bms_keras.sampling.langevin import Langevin
 from bms_keras.sampling.likelihood import Likelihood
 from bms_keras.sampling.ratio import DensityRatio
-from bms_keras.sampling.sampler import FITTED, STREAM, Prior, Sampled, Sampler, points_of, shifted
+from bms_keras.sampling.sampler import FIT, Prior, Sampled, Sampler, points_of
 
 __all__ = [
     "SAMPLERS",
@@ -82,6 +83,6 @@ def fit(model, sampler, data, points=10_000, seed=0, **options):
     seen, held_out = points_of(model, data, points)
     if len(held_out) < 20:
         raise BadInput(f"a sampler is fitted to at least 20 points. Received: {len(held_out)}")
-    made.fit(model, seen, held_out, shifted(int(seed), -FITTED // STREAM))
+    made.fit(model, seen, held_out, shifted(int(seed), FIT))
     model.samplers[sampler] = made
     return made

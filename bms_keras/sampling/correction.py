@@ -3,9 +3,10 @@
 import numpy as np
 from keras import ops
 
+from bms_keras.backends import shifted
 from bms_keras.errors import BadInput, require
 from bms_keras.sampling.ratio import DensityRatio
-from bms_keras.sampling.sampler import Engine, Prior, Sampler, shifted, uniform
+from bms_keras.sampling.sampler import Engine, Prior, Sampler, uniform
 
 STREAMS = 3  # of a proposal: two of what is drawn, one of whether it is taken
 ROUND = 2**22  # numbers of a round of proposals, or more where more samples are asked for
@@ -37,7 +38,6 @@ class Corrected(Sampler):
 
     def attach(self, model):
         super().attach(model)
-        self.base.attach(model)
         self.ratio.attach(model)
 
     def calibrate(self, real, proposed):
@@ -56,8 +56,7 @@ class Corrected(Sampler):
         return x, self.ratio(engine, x), ops.log(ops.maximum(chance, 1e-12))
 
     def about(self):
-        found = {"sampler_ratio": self.ratio.name, "sampler_ratio_loss": self.ratio.loss}
-        return self.base.about() | super().about() | found
+        return self.base.about() | super().about() | self.ratio.about()
 
 
 class Rejection(Corrected):

@@ -81,5 +81,4 @@ class Langevin(Sampler):
         return value.astype("float64") - np.square(z).sum(-1) / 2, gradient - z
 
     def about(self):
-        found = {"sampler_ratio": self.ratio.name, "sampler_ratio_loss": self.ratio.loss}
-        return super().about() | found | {"sampler_size": float(self.size)}
+        return super().about() | self.ratio.about() | {"sampler_size": float(self.size)}

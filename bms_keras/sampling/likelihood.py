@@ -14,7 +14,10 @@ POINTS, SAMPLES = 500, 4000  # of the data, and of G, whose distances a fit look
 POSTERIOR = 50  # samples of q(z|x) a point
 BLOCK = 2**25  # numbers in memory at a time
 OUTLIERS = 0.02  # share of the data that may lie where G has nothing
-KINDS = {"laplace": np.abs, "gaussian": np.square}  # whose sum |x - G(z)|_n is, n = 1, 2
+KINDS = {  # of n = 1, 2: whose sum |x - G(z)|_n is, and what scipy calls it
+    "laplace": (np.abs, "cityblock"),
+    "gaussian": (np.square, "sqeuclidean"),
+}
 
 
 class Likelihood(Sampler):
@@ -57,17 +60,12 @@ class Likelihood(Sampler):
         ]
         self.log_likelihood, self.scale, self.kind = max(fits)
 
-    def attach(self, model):
-        super().attach(model)
-        self.base.attach(model)
-
     def _of_prior(self, x, seed):
         """Distances `(points, samples)` from G(z), z ~ p(z), by kind; their weights are equal."""
         samples = flat(self.base.sample(int(np.clip(10**9 // x.size, 100, SAMPLES)), seed))
         if not np.isfinite(samples).all():
             raise BadInput("the model's samples are not finite: its training has diverged")
-        metrics = {"laplace": "cityblock", "gaussian": "sqeuclidean"}
-        return {kind: cdist(flat(x), samples, name) for kind, name in metrics.items()}, 0.0
+        return {kind: cdist(flat(x), samples, name) for kind, (_, name) in KINDS.items()}, 0.0
 
     def _of_posterior(self, x, seed):
         """Distances from G(z), z ~ q(z|x), and the logarithms of p(z) / q(z|x)."""
@@ -81,7 +79,7 @@ class Likelihood(Sampler):
             part = slice(start, start + size)
             latents = z[:, part].reshape(-1, z.shape[-1])
             x_i = Engine(self.model).decode(latents).reshape(POSTERIOR, *x[part].shape)
-            for kind, of_difference in KINDS.items():
+            for kind, (of_difference, _) in KINDS.items():
                 sums = of_difference(x_i - x[part]).reshape(*x_i.shape[:2], -1).sum(-1)
                 distances[kind][part] = sums.T
         return distances, ops.convert_to_numpy(p - q).T.astype("float64")
@@ -101,9 +99,8 @@ class Likelihood(Sampler):
 def _background(x, seen):
     """log density of points under a Gaussian distribution as wide as all data, `(n,)`."""
     x, seen = flat(x), flat(seen)
-    variance = seen.var(0) + 1e-12
-    squares = (x - seen.mean(0)) ** 2 / variance
-    return -0.5 * (squares + np.log(2 * np.pi * variance)).sum(-1)
+    log_variance = np.log(seen.var(0) + 1e-12)
+    return ops.convert_to_numpy(gaussian_log_density(x, seen.mean(0), log_variance))
 
 
 def _most_likely(kind, distances, log_weights, dims, background):

@@ -45,13 +45,15 @@ class DensityRatio:
             )
         n = min(len(real), len(fake))
         x, y = np.concatenate([real[:n], fake[:n]]), np.repeat([1, 0], n)
-        networks, tried = _networks(critic), []
-        for name, network in networks.items():
-            rows, *_ = _rows(model, network, x)
-            tried += [(_loss(rows, y, strength), name, strength) for strength in STRENGTHS]
-        self.loss, self.name, strength = min(tried)
+        networks = _networks(critic)
+        seen = {name: _rows(model, network, x) for name, network in networks.items()}
+        self.loss, self.name, strength = min(
+            (_loss(rows, y, strength), name, strength)
+            for name, (rows, *_) in seen.items()
+            for strength in STRENGTHS
+        )
         self.network = networks[self.name]
-        rows, mean, scale = _rows(model, self.network, x)
+        rows, mean, scale = seen[self.name]
         found = _regression(rows, y, strength)
         self.weights = (found.coef_[0] / scale).astype("float32")
         self.bias = np.float32(found.intercept_[0] - (found.coef_[0] * mean / scale).sum())
@@ -62,6 +64,10 @@ class DensityRatio:
 
     def __getstate__(self):
         return {name: value for name, value in vars(self).items() if name != "network"}
+
+    def about(self):
+        """What a record says of it, a dictionary by name."""
+        return {"sampler_ratio": self.name, "sampler_ratio_loss": self.loss}
 
     def of_rows(self, rows):
         """The ratio's logarithm from what `network` puts out, `(n,)`."""

@@ -3,14 +3,13 @@
 import numpy as np
 from keras import ops
 
-from bms_keras.backends import predict, standard_normal
+from bms_keras.backends import predict, shifted, standard_normal
 from bms_keras.data.epochs import sample
 from bms_keras.errors import BadInput
 from bms_keras.game.using import fresh_seed
 
 LEAST = 2**16  # numbers that a network takes at a time
-FITTED = 2**52  # how far the noise of a fit is from that of the draws of the same seed
-STREAM = 2**32  # between the seeds of the noises of one draw
+FIT = -(2**20)  # the stream of a fit's noise, far from those of the draws of the same seed
 
 
 class Sampler:
@@ -21,6 +20,7 @@ class Sampler:
     """
 
     model = None
+    base = None  # the sampler whose draws it changes, where it has one
     acceptance = None  # the share of proposals that were accepted, where there are such
     exported = True  # whether a SavedModel can draw likewise
 
@@ -42,6 +42,8 @@ class Sampler:
     def attach(self, model):
         """Takes a game again, after it was unpickled."""
         self.model = model
+        if self.base is not None:
+            self.base.attach(model)
 
     def __getstate__(self):
         """What was fitted, without the game: another process has its own."""
@@ -131,13 +133,6 @@ class Engine:
     def either(self, condition, one, other):
         """`one()` or `other()`, by a condition."""
         return one() if bool(condition) else other()
-
-
-def shifted(seed, streams):
-    """The seed of another stream of noise; both are integers, or tensors of them."""
-    if isinstance(seed, int) and isinstance(streams, int):  # wraps as a tensor does by itself
-        return (seed + streams * STREAM + 2**63) % 2**64 - 2**63
-    return ops.cast(seed, "int64") + ops.cast(streams, "int64") * STREAM
 
 
 def points_of(model, data, most):

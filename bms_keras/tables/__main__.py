@@ -50,6 +50,11 @@ OUT = flags.DEFINE_string("out", None, "The results; WORKDIR/tableN.json, if not
 flags.mark_flag_as_required("workdir")
 
 
+def _number():
+    """The table that is asked for, as the registry has it; `None` for rows of one's own."""
+    return next((name for name in registry.TABLES if str(name) == TABLE.value), None)
+
+
 def table_asked():
     """The table of the flags, as (name, rows, metrics, fields for all rows)."""
     fields = runs.fields_of(FIELDS.value)
@@ -59,7 +64,7 @@ def table_asked():
         raise BadInput("either --table or --rows is needed")
     if ROWS.value:
         return "rows", [row_asked(text) for text in ROWS.value], METRICS.value or ["modes"], fields
-    table = {str(name): table for name, table in registry.TABLES.items()}[TABLE.value]
+    table = registry.TABLES[_number()]
     print(f"table {TABLE.value}: {table.summary}", flush=True)
     rows = [row for row in table.rows if not ONLY.value or {row.method, row.config} & {*ONLY.value}]
     fields = {f"protocol.{name}": value for name, value in table.protocol.items()} | fields
@@ -94,8 +99,7 @@ def main():
         print(f"{len(found)} of {len(jobs)}: {job.folder}: {json.dumps(record)}", flush=True)
         of_row = [[jobs[row.name, seed] for seed in seeds] for row in rows]
         records = [[found[job] for job in row if job in found] for row in of_row]
-        number = int(TABLE.value) if (TABLE.value or "").isdecimal() else TABLE.value
-        kept = report.results(rows, records, table=number, fields=fields)
+        kept = report.results(rows, records, table=_number(), fields=fields)
         files.write_atomically(out, (json.dumps(kept, indent=1) + "\n").encode())
     text = report.markdown(kept["rows"])
     files.write_atomically(out.with_suffix(".md"), f"{text}\n".encode())
