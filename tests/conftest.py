@@ -25,9 +25,13 @@ from bms_keras.data import synthetic
 from bms_keras.networks import mlp
 from bms_keras.runs import training
 
-ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-if keras.backend.backend() == "jax":  # more threads cost time: the networks are tiny
-    os.environ.setdefault("XLA_FLAGS", f"--xla_backend_optimization_level=0 {ONE_THREAD}")
+if keras.backend.backend() == "jax":  # the networks are tiny: to compile them is what takes time
+    os.environ.setdefault(
+        "XLA_FLAGS",
+        "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+        " --xla_cpu_parallel_codegen_split_count=1 --xla_cpu_max_isa=SSE4_2"
+        " --xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
+    )
 
 helpers.draw_few_latents()
 
