@@ -45,7 +45,10 @@ METRICS = {
     "lpips": lpips.METRIC,
     "stacked_mnist": stacked_mnist.METRIC,
 }
-RECORD = ("method", "samples", "seed", "step", "measured", "sampler")  # beside the numbers
+RECORD = (  # beside the numbers
+    *("method", "samples", "seed", "step", "measured", "protocol"),
+    *("sampler", "sampler_points", "obstacle"),
+)
 
 
 def register(name, metric):
