@@ -82,7 +82,8 @@ def evaluate(
     numbers = metrics.measure(names, sampled, built.data, options)
     charted = metrics.findings(numbers)
     if sampler is not None:
-        charted = {f"{name} by {sampler}": value for name, value in charted.items()}
+        by = f"by_{sampler.replace('+', '_')}"  # as TensorBoard takes names
+        charted = {f"{name}_{by}": value for name, value in charted.items()}
     tensorboard.evaluated(folder.tensorboard, charted, step)
     record |= numbers
     if draws:
