@@ -8,7 +8,7 @@ from keras import ops
 
 from bms_keras import methods, objectives
 from bms_keras.backends import standard_normal
-from bms_keras.tables import registry, runs
+from bms_keras.tables import jobs, registry
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_the_autoencoders_differ_in_what_their_rows_say():
     for name in ("grid_steep", "ring_steep"):
         rows = [row for row in registry.TABLES[1].rows if row.config == name]
         rows = [row for row in rows if methods.get(row.method).autoencoder]
-        configs = [runs.Job("", name, row.method, row.fields, ()).full_config() for row in rows]
+        configs = [jobs.Job("", name, row.method, row.fields, ()).full_config() for row in rows]
         assert {config.objective.posterior_stride for config in configs} == {1}
         assert {config.objective.lambda_ for config in configs} == {40.0}
         critic = [config for config in configs if config.objective.get("prior") != "mmd"]

@@ -60,7 +60,7 @@ def test_the_names_of_numbers_hold_the_protocol(of_images):
 def test_too_few_held_out_points(of_images, monkeypatch):
     built = of_images["wae"]
     monkeypatch.setattr(built.data, "test", built.data.test[:3])
-    assert metrics.applicable(built.model, built.data) == ["fid", "ivom"]
+    assert metrics.applicable(built.model, built.data) == ["fid", "authenticity", "ivom"]
     with pytest.raises(BadInput, match=r"'latent' needs at least 4 held-out points. Received: 3"):
         metrics.measure(["latent"], built.model, built.data, PROTOCOL)
 
@@ -100,8 +100,8 @@ def test_what_applies(built, of_images):
         return metrics.applicable(built.model, built.data)
 
     assert names(built) == ["modes", "latent"]
-    assert names(of_images["wae"]) == ["latent", "fid", "prdc", "ivom", "lpips"]
-    assert names(of_images["sn_gan"]) == ["fid", "prdc", "ivom", "lpips"]
+    assert names(of_images["wae"]) == ["latent", "fid", "prdc", "authenticity", "ivom", "lpips"]
+    assert names(of_images["sn_gan"]) == ["fid", "prdc", "authenticity", "ivom", "lpips"]
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_metric_of_ones_own_brings_its_options(monkeypatch):
 
 
 def test_an_unknown_metric():
-    known = "modes, points, latent, fid, prdc, ivom, lpips, stacked_mnist"
+    known = "modes, points, latent, fid, prdc, authenticity, ivom, lpips, stacked_mnist"
     with pytest.raises(BadInput, match=rf"a metric must be one of {known}\. Received: 'beauty'"):
         metrics.get("beauty")
 

@@ -140,7 +140,7 @@ def test_a_chain_that_never_moves_is_given_up(monkeypatch):
     assert np.abs(sampler.sample(50, seed=0)).max() < 6
     rejection = sampling.Rejection()
     rejection.fit(game, far, far)
-    monkeypatch.setattr(sampling.correction, "ROUNDS", 2)
+    monkeypatch.setattr(sampling.correction, "ENOUGH", 2000)
     rejection.largest += 50  # as if such a point had been seen
     with pytest.raises(BadInput, match="kept 0 of"):
         rejection.sample(3, seed=0)

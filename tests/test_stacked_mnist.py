@@ -11,6 +11,7 @@ from bms_keras import data, metrics, networks
 from bms_keras.metrics import stacked_mnist
 from bms_keras.metrics.stacked_mnist import digits
 from bms_keras.runs import experiment
+from bms_keras.tables import jobs, registry
 
 SHAPE = (28, 28, 3)
 SIDE = 12  # of the digits that these tests make
@@ -157,6 +158,24 @@ def test_the_classifier_is_kept(trained, stacks, monkeypatch):
 
 
 @pytest.mark.neutral
+def test_a_classifier_that_is_often_wrong_is_warned_of(trained, stacks, monkeypatch, capsys):
+    digits.classifier.cache_clear()
+    monkeypatch.setattr(digits, "ACCURATE", 101)
+    assert digits.classifier(stacks.mnist).percent == 100
+    assert capsys.readouterr().err.startswith("the classifier of digits tells 100.00 % of the test")
+
+
+@pytest.mark.neutral
+def test_other_weights_in_the_cache_are_refused(trained, stacks, monkeypatch):
+    digits.classifier.cache_clear()
+    for arrays in ({"percent": 99.5}, {f"weight_{i}": np.zeros(3) for i in range(14)}):
+        monkeypatch.setattr(digits.cache, "load", lambda file, arrays=arrays: arrays)
+        with pytest.raises(bms_keras.BadInput, match=r"mnist_classifier.*remove it, and") as error:
+            digits.classifier(stacks.mnist)
+        assert "\n" not in str(error.value)
+
+
+@pytest.mark.neutral
 def test_digits_are_shifted_by_a_few_pixels_and_stay_what_they_are(monkeypatch):
     monkeypatch.setattr(digits, "FARTHEST", 2)
     images = np.zeros((200, SIDE, SIDE), "uint8")
@@ -220,6 +239,17 @@ def test_dcgans_networks_are_those_of_veegans_authors():
     assert shapes(built["generator"]) == sizes
     assert shapes(built["image_critic"]) == [(14, 14, 64), (7, 7, 128), (4, 4, 256), (2, 2, 512)]
     assert kinds(built["image_critic"])[:3] == ["Conv2D", "LeakyReLU", "Conv2D"]
+
+
+@pytest.mark.neutral
+def test_a_batch_of_the_table_counts_packs_as_theirs():
+    """Also where a method packs without being asked to."""
+    packs = {"stacked_mnist_small": 128, "stacked_mnist_half": 128, "stacked_mnist": 64}
+    channels = {"stacked_mnist_small": 2, "stacked_mnist_half": 4, "stacked_mnist": 64}
+    for row in registry.TABLES["stacked"].rows:
+        made = jobs.Job("", row.config, row.method, row.fields, ()).full_config()
+        assert made.batch_size == packs[row.config] * made.objective.get("pack", 1)
+        assert made.networks.image_critic[0] == channels[row.config]
 
 
 def test_a_spectrally_normalised_critic_is_so_throughout():

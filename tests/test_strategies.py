@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -176,12 +177,26 @@ def test_a_batch_that_devices_cannot_share_is_refused(monkeypatch):
         strategies.scope(config(strategy=STRATEGY, batch_size=8), False)
 
 
-@pytest.mark.skipif(ON_JAX, reason="there the stride is taken over the whole batch")
-def test_a_part_of_a_batch_that_the_stride_does_not_divide_is_refused(monkeypatch):
+@pytest.mark.skipif(ON_JAX, reason="there strides and packs are taken over the whole batch")
+@pytest.mark.parametrize(
+    ("pack", "stride", "expected"),
+    [
+        (1, 4, "times objective.posterior_stride, 4."),
+        (4, 1, "times objective.pack, 4."),
+        (3, 4, "times objective.pack, 3, times objective.posterior_stride, 4."),
+    ],
+)
+def test_a_part_of_a_batch_that_is_not_divided_evenly_is_refused(
+    monkeypatch, pack, stride, expected
+):
     monkeypatch.setattr(distribution, "devices", lambda: ["a device"] * 2)
-    fields = {"strategy": "mirrored", "batch_size": 12, "objective.posterior_stride": 4}
-    with pytest.raises(BadInput, match=r"multiple of 2, .* times objective.posterior_stride, 4"):
-        strategies.scope(config(**fields), False)
+    fields = {"objective.pack": pack, "objective.posterior_stride": stride}
+    made = config(strategy="mirrored", batch_size=12, **fields)
+    with pytest.raises(BadInput, match=f"multiple of 2, .* {re.escape(expected)}"):
+        strategies.scope(made, False)
+    made.batch_size = 24
+    monkeypatch.setattr(distribution, "scope", contextlib.nullcontext)
+    strategies.scope(made, False)
 
 
 @pytest.mark.parametrize("method", [name for name, m in methods.METHODS.items() if m.coupled])

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bms_keras.tables import registry, report, runs
+from bms_keras.tables import jobs, registry, report
 
 RECORD = {"method": "bms_vae_gan", "samples": 10, "seed": 3, "step": 4, "modes": 8}
 
@@ -72,5 +72,5 @@ def test_a_row_with_fields_can_be_read():
     (*_, line) = report.markdown([report.row_of(row, [RECORD | {"samples": 2}])]).splitlines()
     assert line == "| ring | wae T=2 lambda_=40 mmd_scales=0.001,1.0 | 1 | 8 |"
     again = json.loads(json.dumps(row.fields | {"samples": 1}))  # as a run's own process gets them
-    config = runs.Job("", row.config, row.method, again, ()).full_config()
+    config = jobs.Job("", row.config, row.method, again, ()).full_config()
     assert config.objective.mmd_scales == (0.001, 1.0)

@@ -5,6 +5,7 @@ devices of all processes, on JAX. How is in `bms_keras.distribution.tensorflow` 
 """
 
 import contextlib
+import math
 
 import keras
 
@@ -36,14 +37,14 @@ def scope(config, coupled):
             f"config.strategy={name!r} needs the {BACKENDS[name]} backend; on "
             f"{keras.backend.backend()} it is 'none' or {distribution.STRATEGY!r}"
         )
-    stride = config.objective.get("posterior_stride", 1)
-    by_stride = (
-        n > 1 and stride > 1 and not distribution.WHOLE_BATCH
-    )  # each device strides by itself
-    if config.batch_size % (n * stride if by_stride else n):
+    parts = {}  # into which each device divides its own rows
+    if n > 1 and not distribution.WHOLE_BATCH:
+        names = "pack", "posterior_stride"
+        parts = {name: config.objective.get(name, 1) for name in names}
+    if config.batch_size % (n * math.prod(parts.values())):
+        times = [f", times objective.{name}, {part}" for name, part in parts.items() if part > 1]
         raise BadInput(
-            f"config.batch_size must be a multiple of {n}, the number of devices"
-            f"{f', times objective.posterior_stride, {stride}' if by_stride else ''}. "
+            f"config.batch_size must be a multiple of {n}, the number of devices{''.join(times)}. "
             f"Received: {config.batch_size}"
         )
     if coupled and n > 1 and not distribution.WHOLE_BATCH:

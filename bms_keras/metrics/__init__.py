@@ -11,7 +11,7 @@ import numpy as np
 
 from bms_keras import fields
 from bms_keras.errors import OWN, BadInput, enter, lookup, shown, warn
-from bms_keras.metrics import ivom, latent, lpips, modes, points, prdc, stacked_mnist
+from bms_keras.metrics import authenticity, ivom, latent, lpips, modes, points, prdc, stacked_mnist
 from bms_keras.metrics.comparison import compare, fid, kid, precision_recall
 from bms_keras.metrics.fid import METRIC as FID
 from bms_keras.metrics.metric import Metric
@@ -41,11 +41,15 @@ METRICS = {
     "latent": latent.METRIC,
     "fid": FID,
     "prdc": prdc.METRIC,
+    "authenticity": authenticity.METRIC,
     "ivom": ivom.METRIC,
     "lpips": lpips.METRIC,
     "stacked_mnist": stacked_mnist.METRIC,
 }
-RECORD = ("method", "samples", "seed", "step", "measured", "sampler")  # beside the numbers
+RECORD = (  # beside the numbers
+    *("method", "samples", "seed", "step", "measured", "protocol"),
+    *("sampler", "sampler_points", "obstacle"),
+)
 
 
 def register(name, metric):

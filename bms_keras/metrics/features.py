@@ -83,7 +83,7 @@ def measured(function, names, model, data, real=10_000, generated=5_000, network
     """
     network = network or feature_networks.network()
     images = data.images(real)
-    x = finite(_of_data(network, data, images), "held-out images", network)
+    x = finite(of_data(network, data, images), "held-out images", network)
     if min(len(x), generated) < 2:
         raise BadInput(
             "at least two images are needed on each side. "
@@ -99,9 +99,9 @@ def keyed(names, real, generated, network):
     return tuple(f"{name}_{own}{real}_{generated}_test" for name in names)
 
 
-def _of_data(network, data, images):
-    """The features of held-out images, from the cache if they are there."""
-    key = f"{network.fingerprint} {data.fingerprint} test {len(images)}"
+def of_data(network, data, images, split="test"):
+    """The features of a data set's images of a split, from the cache if they are there."""
+    key = f"{network.fingerprint} {data.fingerprint} {split} {len(images)}"
     return kept(network, key, len(images), lambda said: network.features(images, progress=said))
 
 

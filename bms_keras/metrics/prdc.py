@@ -47,13 +47,13 @@ def prdc(real, fake, k=5):
             f"each side needs more than k={k} features. Received: {len(real)} and {len(fake)}"
         )
     real, fake = (np.asarray(x, "float64") for x in (real, fake))
-    real_radius, fake_radius = _radii(real, k), _radii(fake, k)
+    real_radius, fake_radius = radii(real, k), radii(fake, k)
     inside = np.zeros(len(fake), int)  # how many balls of data a sample lies in
     found = np.zeros(len(real), bool)  # whether a point of data lies in a ball of a sample
     nearest = np.full(len(real), np.inf)
     for first in range(0, len(fake), BLOCK):
         part = slice(first, first + BLOCK)
-        distances = _distances(real, fake[part])
+        distances = squared_distances(real, fake[part])
         inside[part] = (distances < real_radius[:, None]).sum(0)
         found |= (distances < fake_radius[None, part]).any(1)
         nearest = np.minimum(nearest, distances.min(1))
@@ -65,18 +65,18 @@ def prdc(real, fake, k=5):
     }
 
 
-def _radii(x, k):
+def radii(x, k):
     """The distance of each point to its k-th nearest neighbour, squared."""
-    radii = np.empty(len(x))
+    found = np.empty(len(x))
     for first in range(0, len(x), BLOCK):
-        distances = _distances(x[first : first + BLOCK], x)
+        distances = squared_distances(x[first : first + BLOCK], x)
         rows = np.arange(len(distances))
         distances[rows, first + rows] = 0  # itself, up to rounding
-        radii[first : first + BLOCK] = np.partition(distances, k, axis=1)[:, k]
-    return radii
+        found[first : first + BLOCK] = np.partition(distances, k, axis=1)[:, k]
+    return found
 
 
-def _distances(a, b):
+def squared_distances(a, b):
     """Squared Euclidean distances `(n, m)`."""
     squares = np.sum(a**2, 1)[:, None] + np.sum(b**2, 1)[None]
     return np.maximum(squares - 2 * a @ b.T, 0)

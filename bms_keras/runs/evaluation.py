@@ -22,6 +22,7 @@ def evaluate(
     onnxruntime_web=None,
     sampler=None,
     sampler_points=10_000,
+    pictures=True,
     **protocol,
 ):
     """Measures a checkpoint of a run, and exports it.
@@ -38,11 +39,13 @@ def evaluate(
         sampler: One of `sampling.SAMPLERS`: what draws the samples that are measured, and a
             signature of the SavedModel where that can be; `None` for G(z).
         sampler_points: Data points that it is fitted to, at most.
+        pictures: Whether to draw, if anything is measured or nothing exported.
         **protocol: Options of the metrics, in place of the config's; see `metrics.Protocol`.
 
     Returns:
-        A dictionary: the numbers, the method, step, samples and seed, and as "measured" the names
-        of the metrics. It is also appended to the workdir's `metrics.jsonl`.
+        A dictionary: the numbers, the method, step, samples and seed, as "measured" the names of
+        the metrics, as "protocol" the options that were given, and what the sampler is. It is also
+        appended to the workdir's `metrics.jsonl`.
 
     Raises:
         BadInput: If there is no run or checkpoint, if a metric does not exist or apply, if an
@@ -64,9 +67,10 @@ def evaluate(
     sampled, about = built.model, {}
     if sampler is not None:
         about = sampling.fit(built.model, sampler, built.data, sampler_points).about()
-        sampled, about = sampling.Sampled(built.model, sampler), {"sampler": sampler} | about
+        sampled = sampling.Sampled(built.model, sampler)
+        about = {"sampler": sampler, "sampler_points": sampler_points} | about
     exports = export_dir or onnx_dir or web_dir
-    draws = names or not exports  # an export alone needs no data
+    draws = pictures and (names or not exports)  # an export alone needs no data
     if onnx_dir:
         onnx_files.export(built.model, onnx_dir)
     if web_dir:
@@ -74,10 +78,12 @@ def evaluate(
         webpage.write(built.model, built.data, web_dir, title, onnxruntime_web)
     record = {key: config[key] for key in ("method", "samples", "seed")} | {"step": step} | about
     record["measured"] = list(names)
+    record |= {"protocol": protocol} if protocol else {}
     numbers = metrics.measure(names, sampled, built.data, options)
     charted = metrics.findings(numbers)
     if sampler is not None:
-        charted = {f"{name} by {sampler}": value for name, value in charted.items()}
+        by = f"by_{sampler.replace('+', '_')}"  # as TensorBoard takes names
+        charted = {f"{name}_{by}": value for name, value in charted.items()}
     tensorboard.evaluated(folder.tensorboard, charted, step)
     record |= numbers
     if draws:

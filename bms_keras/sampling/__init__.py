@@ -17,11 +17,12 @@ from bms_keras.errors import BadInput, lookup
 from bms_keras.sampling.correction import MetropolisHastings, Rejection
 from bms_keras.sampling.langevin import Langevin
 from bms_keras.sampling.likelihood import Likelihood
-from bms_keras.sampling.ratio import DensityRatio
-from bms_keras.sampling.sampler import FIT, Prior, Sampled, Sampler, points_of
+from bms_keras.sampling.ratio import NEEDS_CRITIC, DensityRatio
+from bms_keras.sampling.sampler import FIT, CannotDraw, Prior, Sampled, Sampler, points_of
 
 __all__ = [
     "SAMPLERS",
+    "CannotDraw",
     "DensityRatio",
     "Langevin",
     "Likelihood",
@@ -31,6 +32,7 @@ __all__ = [
     "Sampled",
     "Sampler",
     "fit",
+    "obstacle",
 ]
 
 
@@ -86,3 +88,24 @@ def fit(model, sampler, data, points=10_000, seed=0, **options):
     made.fit(model, seen, held_out, shifted(int(seed), FIT))
     model.samplers[sampler] = made
     return made
+
+
+def obstacle(sampler, networks, pack=1):
+    """Why a sampler does not apply to a game, or `None`.
+
+    Args:
+        sampler: One of `SAMPLERS`, by name.
+        networks: The names of the game's networks.
+        pack: How many data points its image critic judges together.
+
+    Raises:
+        BadInput: If there is no such sampler.
+
+    Example:
+
+    >>> obstacle("mh", ("recognition", "generator", "latent_critic"))
+    'needs an image critic that judges one point at a time'
+    >>> obstacle("likelihood", ("generator", "image_critic"), pack=2)
+    """
+    by_critic = lookup(SAMPLERS, sampler, "a sampler")().by_critic
+    return NEEDS_CRITIC if by_critic and ("image_critic" not in networks or pack > 1) else None

@@ -1,16 +1,19 @@
 """Corrects what a sampler draws by the critic's density ratio: rejection, Metropolis-Hastings."""
 
+import itertools
+
 import numpy as np
 from keras import ops
 
 from bms_keras.backends import shifted
-from bms_keras.errors import BadInput, require
+from bms_keras.errors import require
 from bms_keras.sampling.ratio import DensityRatio
-from bms_keras.sampling.sampler import Engine, Prior, Sampler, uniform
+from bms_keras.sampling.sampler import CannotDraw, Engine, Prior, Sampler, uniform
 
 STREAMS = 3  # of a proposal: two of what is drawn, one of whether it is taken
-ROUND = 2**22  # numbers of a round of proposals, or more where more samples are asked for
-ROUNDS = 1000  # of proposals for all samples, after which rejection gives up
+ROUND = 2**18  # numbers of a round of proposals, or more where more samples are asked for
+LEAST = 1e-3  # share of proposals kept, below which rejection gives up
+ENOUGH = 20 / LEAST  # proposals by which that shows
 
 
 class Corrected(Sampler):
@@ -19,6 +22,8 @@ class Corrected(Sampler):
     Args:
         base: The `Sampler` that proposes; `None` for G(z).
     """
+
+    by_critic = True
 
     def __init__(self, base=None):
         self.base = base or Prior()
@@ -105,18 +110,19 @@ class Rejection(Corrected):
     def draw(self, engine, n, seed):
         kept, found = [], 0
         most = max(n, ROUND // int(np.prod(self.model.data_shape)))
-        size = int(min(n / max(self.acceptance, 1e-3) + 10, most))
-        for number in range(ROUNDS):
+        size = int(min(n / max(self.acceptance, LEAST) + 10, most))
+        for number in itertools.count():
             x, log_ratios, chance = self.proposals(engine, size, seed, number)
             taken = ops.convert_to_numpy(chance) < self._log_chance(log_ratios)
             kept.append(ops.convert_to_numpy(x)[taken])
             found += len(kept[-1])
             if found >= n:
                 return np.concatenate(kept)[:n]
-        raise BadInput(
-            f"rejection kept {found} of {size * ROUNDS} proposals: the critic takes samples for "
-            "no data; draw by 'mh', or give a percentile"
-        )
+            if (proposed := (number + 1) * size) >= ENOUGH and found < LEAST * proposed:
+                raise CannotDraw(
+                    f"rejection kept {found} of {proposed} proposals: the critic takes samples for "
+                    "no data; draw by 'mh', or give a percentile"
+                )
 
 
 class MetropolisHastings(Corrected):

@@ -31,6 +31,7 @@ class Langevin(Sampler):
     """
 
     exported = False  # a SavedModel takes no gradients
+    by_critic = True
 
     def __init__(self, steps=100):
         require(isinstance(steps, int) and steps > 0, "steps", "an integer above 0", steps)

@@ -10,6 +10,7 @@ from bms_keras.methods.gan import features_of
 from bms_keras.sampling.sampler import Engine
 
 MOST_FEATURES = 1024  # of a regression: its time grows by their square
+NEEDS_CRITIC = "needs an image critic that judges one point at a time"
 STRENGTHS = 0.01, 1.0  # C of the regressions that are tried: less is a stronger prior
 
 
@@ -40,8 +41,7 @@ class DensityRatio:
         critic = model.networks.get("image_critic")
         if critic is None or tuple(critic.input_shape[1:]) != model.data_shape:
             raise BadInput(
-                f"this sampler needs an image critic that judges one point at a time, which "
-                f"{type(model).__name__} has not here"
+                f"this sampler {NEEDS_CRITIC}, which {type(model).__name__} has not here"
             )
         n = min(len(real), len(fake))
         x, y = np.concatenate([real[:n], fake[:n]]), np.repeat([1, 0], n)

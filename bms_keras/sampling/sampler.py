@@ -12,6 +12,10 @@ LEAST = 2**16  # numbers that a network takes at a time
 FIT = -(2**20)  # the stream of a fit's noise, far from those of the draws of the same seed
 
 
+class CannotDraw(BadInput):
+    """A sampler that was fitted to a game, but finds nothing there to draw."""
+
+
 class Sampler:
     """Draws from a game that it was fitted to.
 
@@ -23,6 +27,7 @@ class Sampler:
     base = None  # the sampler whose draws it changes, where it has one
     acceptance = None  # the share of proposals that were accepted, where there are such
     exported = True  # whether a SavedModel can draw likewise
+    by_critic = False  # whether it asks an image critic that judges one point at a time
 
     def fit(self, model, seen, held_out, seed=0):
         """Fits it to a game.

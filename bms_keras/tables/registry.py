@@ -1,63 +1,9 @@
 """What each of the paper's tables holds: its rows, its metrics, and the figures printed there."""
 
-import dataclasses
+from bms_keras.tables import stacked
+from bms_keras.tables.table import Row, Table
 
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """A line of a table.
-
-    Args:
-        config: Name of a file in `configs/`.
-        method: Name in the registry of methods.
-        fields: Fields of the config set for this row, by dotted name.
-        paper: The paper's figures as printed, by metric: "modes", "high_quality_percent", "fid",
-            "ivom_unit" (in [0, 1]) or "lpips_diversity"; of a table that is not the paper's, what
-            others have published; empty where there is nothing.
-    """
-
-    config: str
-    method: str
-    fields: dict = dataclasses.field(default_factory=dict)
-    paper: dict = dataclasses.field(default_factory=dict)
-
-    @property
-    def options(self):
-        """The fields in words: "lambda_=1 samples=30 mmd_scales=0.1,1"."""
-        return " ".join(f"{name.split('.')[-1]}={_text(v)}" for name, v in self.fields.items())
-
-    @property
-    def title(self):
-        """The method and the fields."""
-        return f"{self.method} {self.options}".strip()
-
-    @property
-    def name(self):
-        """A name for files that no row of another config, method or fields has."""
-        fields = [f"{name}={_text(value)}" for name, value in self.fields.items()]
-        return "_".join([self.config, self.method, *fields]).replace("/", "-").replace(" ", "")
-
-
-def _text(value):
-    """A field's value as names and titles have it: a tuple without brackets and spaces."""
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-@dataclasses.dataclass(frozen=True)
-class Table:
-    """A table of the paper.
-
-    Args:
-        summary: What it shows, in a line.
-        rows: Its lines.
-        metrics: Names of the metrics that fill it, where they apply to a method.
-        protocol: Fields of `metrics.Protocol` that it asks for.
-    """
-
-    summary: str
-    rows: tuple[Row, ...]
-    metrics: tuple[str, ...]
-    protocol: dict = dataclasses.field(default_factory=dict)
+__all__ = ["TABLES", "Row", "Table"]
 
 
 def _rates(generator, image_critic):
@@ -207,40 +153,6 @@ _LPIPS = [
     ),
 ]
 
-# Stacked MNIST, as published by Lin et al. 2018 (tables 2 and 3; DCGAN and VEEGAN as quoted), and
-# of R3GAN's loss, with a small ResNet, by Huang et al. 2024 (table 3).
-_R3GAN = {"objective.critic_loss": "relativistic", "objective.gamma": 1.0}
-_PACK = {"objective.pack": 2}
-_HYBRIDS = "alpha_gan_sn", "bms_vae_gan"  # T = 1 and 10
-_STACKED = [  # the method, fields, modes and KL of the small networks, and of DCGAN's
-    ("dcgan", {}, ("30.6 ± 20.7", "5.99 ± 0.42"), ("99.0", "3.40")),
-    ("sn_gan", {}, (), ()),
-    ("pacgan", {}, ("484.5 ± 33.0", "2.61 ± 0.22"), ("1000 ± 0", "0.06 ± 0.003")),
-    (
-        "pacgan",
-        {"objective.pack": 4},
-        ("667.4 ± 29.0", "1.81 ± 0.15"),
-        ("1000 ± 0", "0.07 ± 0.005"),
-    ),
-    ("r3gan", {}, (), ("1000", "0.078")),
-    ("veegan", {}, (), ("150.0", "2.95")),
-    ("alpha_gan", {}, (), ()),
-    ("alpha_gan_sn", {}, (), ()),  # BMS-VAE-GAN at T = 1
-    ("bms_vae_gan", {}, (), ()),
-    ("bms_vae_gan", {"samples": 30}, (), ()),
-    *((method, fields, (), ()) for method in _HYBRIDS for fields in (_PACK, _R3GAN)),
-]
-
-
-def _stacked(config, place):
-    """The rows of one of the two configs of Stacked MNIST."""
-    names = "stacked_modes", "stacked_kl"
-    return [
-        Row(config, method, fields, dict(zip(names, printed[place], strict=False)))
-        for method, fields, *printed in _STACKED
-    ]
-
-
 TABLES = {
     1: Table(
         "Modes and high quality on 2D Grid and Ring",
@@ -255,9 +167,5 @@ TABLES = {
     7: Table("FID on CelebA", tuple(_FID_CELEBA), ("fid",), {"generated": 10_000}),
     8: Table("IvOM on CelebA", tuple(_IVOM_CELEBA), ("ivom",)),
     9: Table("LPIPS diversity on CelebA and CIFAR-10", tuple(_LPIPS), ("lpips",)),
-    "stacked": Table(
-        "Modes of Stacked MNIST, which the paper lacks; beside it what others have published",
-        (*_stacked("stacked_mnist_small", 0), *_stacked("stacked_mnist", 1)),
-        ("stacked_mnist",),
-    ),
+    "stacked": stacked.TABLE,
 }

@@ -9,9 +9,11 @@ import keras
 import numpy as np
 
 from bms_keras.backends.versions import versions as versions_of
+from bms_keras.metrics import modes
 from bms_keras.monitoring import drawings, image_grids
 from bms_keras.runs import evaluation
 from bms_keras.runs.workdir import Workdir
+from bms_keras.tables.jobs import PRIOR
 
 COLUMNS = {  # titles of the numbers that the package measures, by what their names begin with
     "modes": "modes",
@@ -27,27 +29,36 @@ COLUMNS = {  # titles of the numbers that the package measures, by what their na
     "lpips_diversity": "LPIPS diversity",
     "latent_auc": "latent AUC",
     "latent_missed_percent": "p(z) missed %",
+    "sampler_acceptance": "acceptance",
+    "sampler_scale": "scale",
+}
+DIFFERENCES = {  # from a perfect sampler, beside a number: their titles
+    "high_quality_percent": "HQ - 98.9",
+    "spread_ratio": "spread - 1",
 }
 BESIDE = ("_error", "_late_fall", "_images", "_starts", "_steps", "_data")  # what they end in
 UNSHOWN = (
     *("sliced_wasserstein", "latent_accuracy", "latent_mmd", "stacked_classifier_percent"),
-    *("samples", "seed", "step", "std"),
+    *("mode_samples", "sampler_points", "sampler_size", "sampler_ratio_loss"),
+    *("std", "obstacles"),
 )
+NO_NUMBERS = ("samples", "seed", "step")  # of a record, which a row has otherwise
 
 
 def results(rows, records, **budget):
     """All that is kept of a table.
 
     Args:
-        rows: The table's rows.
+        rows: The table's rows; one several times, where several samplers draw.
         records: A list of records (dictionaries of numbers) for each row, one a seed; it may be
             empty.
         **budget: What else is to be kept: the table, steps.
 
     Returns:
-        Dictionary: `rows`, each with method, data, options, seeds, steps, the paper's figures and
-        for each number its mean and, as NAME_std, the deviation over the seeds (`std` is that of
-        the high quality); `runs`, the records; the commit and the versions.
+        Dictionary: `rows`, each with method, data, options, sampler, seeds, steps, the paper's
+        figures and for each number its mean and, as NAME_std, the deviation over the seeds (`std`
+        is that of the high quality), or as `obstacle` why there is none; `runs`, the records; the
+        commit and the versions.
     """
     return {
         **budget,
@@ -64,14 +75,18 @@ def results(rows, records, **budget):
 
 
 def row_of(row, records):
-    """The mean and the deviation of a row's records."""
+    """The mean and the deviation of a row's records, without those of which there is no number."""
     numbers = {"method": row.method, "data": row.config, "options": row.options}
+    numbers["sampler"] = records[0].get("sampler") or PRIOR
     numbers["samples"] = records[0]["samples"]
+    obstacles = [record["obstacle"] for record in records if "obstacle" in record]
+    numbers |= {"obstacle": obstacles[0], "obstacles": len(obstacles)} if obstacles else {}
+    records = [record for record in records if "obstacle" not in record]
     numbers["steps"] = sorted({record["step"] for record in records})
     numbers["seeds"] = [record["seed"] for record in records]
-    for key in records[0]:
+    for key in records[0] if records else ():
         values = [record.get(key) for record in records]
-        if _title(key) is None or not all(type(value) in (int, float) for value in values):
+        if key in NO_NUMBERS or not all(type(value) in (int, float) for value in values):
             continue
         numbers[key] = float(np.mean(values))
         if len(values) > 1:
@@ -81,27 +96,44 @@ def row_of(row, records):
     return numbers | {"paper": dict(row.paper)}
 
 
-def markdown(rows):
+def markdown(rows, whose="paper"):
     """A Markdown table of what `row_of` returns, mean ± deviation, and the paper's figures.
 
     Args:
-        rows: List of dictionaries.
+        rows: List of dictionaries. Where a sampler draws, a column names it, others have the
+            differences from a perfect sampler.
+        whose: What the titles of the figures that stand beside ours begin with.
 
     Returns:
         Text without a line break at its end.
     """
     keys = sorted({key for row in rows for key in row if _shown(key, row)}, key=_place)
+    sampled = any(row.get("sampler", PRIOR) != PRIOR for row in rows)
     printed = [start for start in COLUMNS if any(start in row["paper"] for row in rows)]
-    titles = ["data", "method", "seeds", *map(_title, keys)]
-    titles += [f"paper: {COLUMNS[start]}" for start in printed]
+    titles = ["data", "method", *["sampler"] * sampled, "seeds"]
+    titles += [title for key in keys for title in _columns(key, sampled)]
+    titles += [f"{whose}: {COLUMNS[start]}" for start in printed]
     lines = [titles, ["---"] * len(titles)]
     for row in rows:
         options = [each for each in row["options"].split() if not each.startswith("samples=")]
         title = " ".join([row["method"], f"T={row['samples']}", *options])
-        cells = [row["data"], title, str(len(row["seeds"]))]
-        cells += [_spread(row.get(key), row.get(f"{key}_std")) for key in keys]
+        cells = [row["data"], title, *[row.get("sampler", PRIOR)] * sampled, str(len(row["seeds"]))]
+        cells += [cell for key in keys for cell in _columns(key, sampled, row)]
         lines.append(cells + [row["paper"].get(start, "") for start in printed])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _columns(key, sampled, row=None):
+    """A number's title, or its cell in a row; where samplers draw, its difference from that of a
+    perfect one in a second column."""
+    differs = sampled and key in DIFFERENCES
+    if row is None:
+        return [_title(key), *[DIFFERENCES.get(key)] * differs]
+    mean = row.get(key)
+    if mean is None:
+        return [""] * (1 + differs) if row["seeds"] else ["n/a"] * (1 + differs)
+    difference = f"{mean - modes.PERFECT.get(key, 0):+.3g}"
+    return [_spread(mean, row.get(f"{key}_std")), *[difference] * differs]
 
 
 def draw(runs, names, folder, prefix):
@@ -166,6 +198,8 @@ def _shown(key, row):
     """Whether a row's number has a column: deviations and what stands beside another have none."""
     if type(row[key]) not in (int, float) or (_start(key) and key.endswith(BESIDE)):
         return False
+    if key in NO_NUMBERS:
+        return False
     return _title(key) is not None and not (key.endswith("_std") and key[:-4] in row)
 
 
@@ -176,6 +210,4 @@ def _place(key):
 
 
 def _spread(mean, deviation):
-    if mean is None:
-        return ""
     return f"{mean:.4g}" if deviation is None else f"{mean:.4g} ± {deviation:.2g}"

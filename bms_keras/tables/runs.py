@@ -5,10 +5,8 @@
 plays one run, of a `Job` as JSON: this is how `play` starts them.
 """
 
-import ast
 import concurrent.futures
 import dataclasses
-import importlib
 import json
 import os
 import pathlib
@@ -18,11 +16,8 @@ import subprocess
 import sys
 import threading
 
-from bms_keras import data, files, methods, metrics
 from bms_keras.errors import BadInput, warn
-from bms_keras.runs import checkpoint, evaluation, training
-from bms_keras.runs.config import as_read, complete, differences, import_parts
-from bms_keras.runs.workdir import Workdir
+from bms_keras.tables.jobs import Job
 
 ONE_THREAD = {  # threads that wait for each other cost more than they bring
     "OMP_NUM_THREADS": "1",
@@ -30,127 +25,6 @@ ONE_THREAD = {  # threads that wait for each other cost more than they bring
     "TF_NUM_INTEROP_THREADS": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Job:
-    """A run.
-
-    Args:
-        folder: Its workdir.
-        config, method, fields: See `registry.Row`.
-        metrics: Names of metrics; those that do not apply to the method or its data are left out.
-    """
-
-    folder: str
-    config: str
-    method: str
-    fields: dict
-    metrics: tuple[str, ...]
-
-    def full_config(self):
-        """The config of the run.
-
-        Raises:
-            BadInput: If there is no such config, if it lacks a field or if a value is wrong.
-        """
-        import_parts(self.fields)
-        config = _config_module(self.config).get_config(self.method)
-        config.lock()
-        for name, value in self.fields.items():
-            try:
-                if isinstance(_value(config, name), tuple) and not isinstance(value, (tuple, list)):
-                    value = (value,)  # the width of a single layer
-                config.update_from_flattened_dict({name: value})
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
-                raise BadInput(f"{name}={value!r} does not fit configs/{self.config}.py") from error
-        return complete(config)
-
-    def record(self):
-        """What was measured of the finished run, or `None` while there is something to do."""
-        folder, config = Workdir(self.folder), self.full_config()
-        if not folder.config_file.exists():
-            return None
-        there, here = folder.config().to_dict(), as_read(config)
-        if differences(there, here) or any(
-            there[part] != here[part] for part in ("data", "protocol")
-        ):
-            return None  # training refuses the one; of the others it decides, or measures anew
-        for record in reversed(folder.records()):
-            of_method = record.get("step") == config.steps and "sampler" not in record
-            if of_method and self._measured(record):
-                return record
-        return None
-
-    def applicable(self, names):
-        """Those of some metrics that apply to the method and to its data, which are opened if need
-        be; no network is built."""
-        config, noted = self.full_config(), checkpoint.newest(Workdir(self.folder).checkpoints)
-        return metrics.applicable(methods.get(self.method).game, data.of_run(config, noted), names)
-
-    def _measured(self, record):
-        """Whether a record holds all that apply: it says so, or, of an older version, by its
-        keys."""
-        if "measured" in record:
-            missing = [name for name in self.metrics if name not in record["measured"]]
-        else:
-            starts = {name: "latent_auc" if name == "latent" else name for name in self.metrics}
-            missing = [
-                n for n, start in starts.items() if not any(k.startswith(start) for k in record)
-            ]
-        return not missing or not self.applicable(missing)
-
-    def play(self):
-        """Trains to the end, or until a signal asks to stop, and then measures.
-
-        Raises:
-            BadInput: If no metric applies, before anything is trained; see `training.train`,
-                `evaluation.evaluate`.
-        """
-        names = self.applicable(self.metrics)
-        if self.metrics and not names:
-            raise BadInput(
-                f"the method {self.method!r} and its data need other metrics. "
-                f"Received: {', '.join(self.metrics)}"
-            )
-        if training.train(self.full_config(), self.folder) is not None:
-            evaluation.evaluate(self.folder, names)
-
-
-def _config_module(name):
-    """The module of a config: one of this package, or the user's own NAME.py in this folder."""
-    for module in (f"bms_keras.configs.{name}", name):
-        try:
-            found = importlib.import_module(module)
-        except ModuleNotFoundError as error:
-            if error.name not in (module, "bms_keras.configs"):  # it is there; its imports are not
-                raise BadInput(f"{name}.py cannot be imported: {error}") from None
-        else:
-            if hasattr(found, "get_config"):
-                return found
-    raise BadInput(f"no configs/{name}.py and no config {name}.py in this folder")
-
-
-def job(folder, row, fields, seed, names):
-    """The run of a row for a seed.
-
-    Args:
-        folder: Where the workdirs of all runs are.
-        row: A `registry.Row`.
-        fields: Fields set for all rows; the row's own come before them.
-        seed: Integer.
-        names: Names of metrics.
-    """
-    fields = {**fields, **row.fields, "seed": seed}
-    path = str(files.expanded(folder) / f"{row.name}_{seed}")
-    return Job(path, row.config, row.method, fields, tuple(names))
-
-
-def _value(config, name):
-    """The value of a config's field by its dotted name."""
-    for part in name.split("."):
-        config = config[part]
-    return config
 
 
 def play(jobs, count):
@@ -164,7 +38,7 @@ def play(jobs, count):
         count: Runs at a time; one alone has all cores.
 
     Yields:
-        Pairs of a job and its record, as they are done.
+        Pairs of a job and its records by sampler, as they are done.
 
     Raises:
         BadInput: If a run fails; those under way stop with a checkpoint.
@@ -190,9 +64,9 @@ def play(jobs, count):
 
 
 def _in_a_process(job, cores, underway):
-    """Plays a run in a process of its own, unless it is done; returns its record."""
-    if record := job.record():
-        return record
+    """Plays a run in a process of its own, unless it is done; returns its records."""
+    if all((records := job.records()).values()):
+        return records
     core, folder = cores.get(), pathlib.Path(job.folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -217,12 +91,12 @@ def _in_a_process(job, cores, underway):
             said = log.read().decode(errors="replace").split("\n")
     finally:
         cores.put(core)
-    record = job.record()
-    if record is None:
+    records = job.records()
+    if not all(records.values()):
         lines = [line.strip() for line in said if line.strip()] or ["it said nothing"]
         line = lines[-1].removeprefix("tables: ")
         raise BadInput(f"{folder} ended with status {status} and no record: {line}")
-    return record
+    return records
 
 
 def _end_with_the_parent():
@@ -234,29 +108,6 @@ def _end_with_the_parent():
         os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=wait, daemon=True).start()
-
-
-def fields_of(texts):
-    """Fields of a config from "NAME=VALUE" texts; a value that is no Python literal is a text.
-
-    Raises:
-        BadInput: If there is no "=".
-
-    Example:
-
-    >>> fields_of(["samples=30", "gradient=all"])
-    {'samples': 30, 'gradient': 'all'}
-    """
-    fields = {}
-    for text in texts:
-        name, found, value = text.partition("=")
-        if not found:
-            raise BadInput(f"a field is NAME=VALUE. Received: {text!r}")
-        try:
-            fields[name] = ast.literal_eval(value)
-        except (SyntaxError, ValueError):
-            fields[name] = value
-    return fields
 
 
 if __name__ == "__main__":
