@@ -1,16 +1,19 @@
 """T samples a data point, `(T, B, ...)`: as one batch, as the best of many; and packs of points."""
 
+import keras
 from keras import ops
 
 from bms_keras import distribution, objectives
 
 
 def tiled(function, x):
-    """Applies a function of a batch to `(T, B, ...)`, as one batch of T * B."""
+    """Applies a function of a batch, of one or several outputs, to `(T, B, ...)` as one batch."""
+
+    def untiled(y):
+        return distribution.shard(ops.reshape(y, (ops.shape(x)[0], -1, *y.shape[1:])), axis=1)
+
     outputs = function(distribution.shard(ops.reshape(x, (-1, *x.shape[2:]))))
-    return distribution.shard(
-        ops.reshape(outputs, (ops.shape(x)[0], -1, *outputs.shape[1:])), axis=1
-    )
+    return keras.tree.map_structure(untiled, outputs)
 
 
 def packed(x, pack):

@@ -29,7 +29,7 @@ if keras.backend.backend() == "jax":  # the networks are tiny: to compile them i
     os.environ.setdefault(
         "XLA_FLAGS",
         "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
-        " --xla_cpu_parallel_codegen_split_count=1 --xla_cpu_max_isa=SSE4_2"
+        " --xla_cpu_parallel_codegen_split_count=1"
         " --xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
     )
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from bms_keras.backends import predict, standard_normal, value_and_gradient
+from bms_keras.backends import call_for_two, predict, standard_normal, value_and_gradient
 
 BACKEND = keras.backend.backend()
 OTHER = {"tensorflow": "jax", "jax": "tensorflow"}[BACKEND]
@@ -165,3 +165,44 @@ def test_value_and_gradient():
         np.testing.assert_allclose(gradient, 2 * (difference * scale) @ kernel.T, rtol=1e-4)
         for weight, before in zip(network.get_weights(), weights, strict=True):
             np.testing.assert_array_equal(weight, before.astype("float32"))
+
+
+def test_one_pass_for_two_readers(value_and_gradients):
+    """The values and gradients of two passes, of which the second stops at their input."""
+    rng = np.random.default_rng(0)
+    x, a, b = (rng.standard_normal(shape).astype("float32") for shape in ((6, 3), (6, 2), (6, 2)))
+    inner = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4)])
+    hidden = keras.layers.Dense(5, use_bias=False)  # what follows takes a bias away again
+    layers = [hidden, keras.layers.BatchNormalization(), keras.layers.Dense(2)]
+    outer = keras.Sequential([keras.Input((4,)), *layers])
+    variables = inner.trainable_variables + outer.trainable_variables
+    start = [rng.standard_normal(v.shape).astype("float32") for v in variables]
+
+    def one_pass(z):
+        return call_for_two(outer, z)
+
+    def two_passes(z):
+        return outer(z, training=True), outer(ops.stop_gradient(z), training=True)
+
+    results = []
+    for passes in (one_pass, two_passes):
+
+        def loss(passes=passes):
+            first, second = passes(inner(x))
+            return ops.sum(a * ops.square(first)) + ops.sum(b * ops.sin(second))
+
+        for variable, value in zip(variables, start, strict=True):
+            variable.assign(value)
+        results.append(value_and_gradients(loss, variables))
+    (value, gradients), (expected, right) = results
+    np.testing.assert_allclose(value, expected, rtol=1e-6)
+    for gradient, each in zip(gradients, right, strict=True):
+        np.testing.assert_allclose(gradient, each, rtol=1e-5, atol=1e-6 * np.abs(each).max())
+
+
+def test_one_pass_for_two_readers_updates_the_moving_statistics_once():
+    network = keras.Sequential([keras.Input((3,)), keras.layers.BatchNormalization(momentum=0.9)])
+    x = np.random.default_rng(0).standard_normal((6, 3)).astype("float32")
+    call_for_two(network, ops.convert_to_tensor(x))
+    (layer,) = network.layers
+    np.testing.assert_allclose(layer.moving_mean, 0.1 * x.mean(0), rtol=1e-5)

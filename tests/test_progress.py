@@ -117,7 +117,7 @@ def test_a_duration_has_its_two_largest_units(seconds, text):
 
 def test_what_a_line_shows_of_the_metrics():
     options = metrics.Protocol(generated=100, real=50)
-    data = types.SimpleNamespace(test=range(1000), points=lambda n: range(n))
+    data = types.SimpleNamespace(points=lambda n: range(n), test=range(1000), train=range(1000))
     shown = {name: each.shown(data, options) for name, each in metrics.METRICS.items()}
     assert shown["modes"] == {"modes": "modes", "high_quality_percent": "HQ %"}
     assert list(shown["fid"].values()) == ["FID"]

@@ -14,6 +14,7 @@ if keras.backend.backend() == "tensorflow":
         conv_transpose,
         input_gradient,
         result_names,
+        shared_pass,
         standard_normal,
         value_and_gradient,
     )
@@ -24,6 +25,7 @@ elif keras.backend.backend() == "jax":
         conv_transpose,
         input_gradient,
         result_names,
+        shared_pass,
         standard_normal,
         value_and_gradient,
     )
@@ -39,6 +41,7 @@ GRADIENT_NORM = "gradient_norm"  # what a turn logs beside its loss and the loss
 __all__ = [
     "GRADIENT_NORM",
     "TakesTurns",
+    "call_for_two",
     "conv_transpose",
     "input_gradient",
     "predict",
@@ -54,6 +57,39 @@ def shifted(seed, streams):
     if isinstance(seed, int) and isinstance(streams, int):  # wraps as a tensor does by itself
         return (seed + streams * STREAM + 2**63) % 2**64 - 2**63
     return keras.ops.cast(seed, "int64") + keras.ops.cast(streams, "int64") * STREAM
+
+
+def call_for_two(network, x):
+    """What a network makes of its input in training, for two readers, by one pass.
+
+    The gradient of the first reader reaches x and the weights, that of the second the weights
+    alone. They are those of two passes, one of them of `stop_gradient(x)`, at two thirds of the
+    cost: going back, the weights' gradient is taken once, of the sum of both.
+
+    Args:
+        network: Built Keras model of one input and one output.
+        x: Tensor `(batch, ...)`.
+
+    Returns:
+        The network's output, twice.
+
+    Example:
+
+    >>> z = keras.ops.zeros((8, 4))
+    >>> best, least_realistic = call_for_two(generator, z)
+    >>> best.shape == least_realistic.shape
+    True
+    """
+
+    def call(weights, x):
+        return network.stateless_call(weights, state, x, training=True)
+
+    weights = [variable.value for variable in network.trainable_variables]
+    state = [variable.value for variable in network.non_trainable_variables]
+    outputs, updated = shared_pass(call, weights, x)
+    for variable, value in zip(network.non_trainable_variables, updated, strict=True):
+        variable.assign(value)
+    return outputs
 
 
 def predict(network, x, batch_size):

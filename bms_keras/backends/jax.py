@@ -92,6 +92,35 @@ def input_gradient(function, x):
     return jax.grad(lambda x: keras.ops.sum(function(x)))(x)
 
 
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def shared_pass(call, weights, x):
+    """One pass of a network for two readers; see `backends.call_for_two`.
+
+    Args:
+        call: Function of weights and x that returns what the network makes of x, and its state.
+        weights: List of tensors.
+        x: Tensor.
+
+    Returns:
+        What the network makes of x, twice, and its state, which no gradient passes.
+    """
+    y, state = call(weights, x)
+    return (y, y), state
+
+
+def _shared_pass_forward(call, weights, x):
+    y, pull_back, state = jax.vjp(call, weights, x, has_aux=True)
+    return ((y, y), state), pull_back
+
+
+def _shared_pass_backward(call, pull_back, gradients):
+    (first, second), _ = gradients
+    return pull_back(first + second)[0], pull_back(first)[1]  # XLA leaves out the other halves
+
+
+shared_pass.defvjp(_shared_pass_forward, _shared_pass_backward)
+
+
 def value_and_gradient(network, loss):
     """Compiles a loss of what a network makes of its input, and its gradient with respect to that.
 

@@ -49,6 +49,35 @@ def input_gradient(function, x):
     return tape.gradient(y, x)
 
 
+def shared_pass(call, weights, x):
+    """One pass of a network for two readers; see `backends.call_for_two`.
+
+    Args:
+        call: Function of weights and x that returns what the network makes of x, and its state.
+        weights: List of tensors.
+        x: Tensor.
+
+    Returns:
+        What the network makes of x, twice, and its state, which no gradient passes.
+    """
+    state = None
+
+    @tf.custom_gradient
+    def twice(x, *weights):
+        nonlocal state
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+            tape.watch([x, *weights])
+            y, state = call(list(weights), x)
+
+        def gradient(first, second):
+            of_weights = tape.gradient(y, list(weights), first + second)
+            return tape.gradient(y, x, first), *of_weights
+
+        return (tf.identity(y), tf.identity(y)), gradient
+
+    return twice(x, *map(tf.convert_to_tensor, weights)), state
+
+
 def value_and_gradient(network, loss):
     """Compiles a loss of what a network makes of its input, and its gradient with respect to that.
 

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from bms_keras import fields, objectives
+from bms_keras.backends import call_for_two
 from bms_keras.errors import one_of, require
 from bms_keras.game import Player
 from bms_keras.methods.autoencoding import Autoencoding
@@ -47,7 +48,7 @@ class BMSVAEGAN(Autoencoding, StandardCriticLoss):
         samples: T, the samples a data point.
         gradient: "selected" takes the gradient through the at most two samples that eq. 7 picks,
             "all" through all T. They are equal where the samples of a batch do not interact;
-            "selected" costs T + 6 units of arithmetic instead of 3T or 6T. Batch normalisation
+            "selected" costs T + 6 units of arithmetic instead of 3T or 4T. Batch normalisation
             in G lets them interact: each pass normalises by its own batch, the selection by all T
             samples and the gradient by the selected ones, and the moving statistics, by which
             samples are drawn outside training, average over all passes.
@@ -172,13 +173,12 @@ class BMSVAEGAN(Autoencoding, StandardCriticLoss):
         z = self.posterior(x, self.samples)
         divergence = self.divergence(z)
         z_best, z_worst = self.selected(x, z)
-        x_i = tiled(self.decode, z_best)
-        best = ops.mean(ops.min(objectives.distance(x, x_i, self.norm), axis=0))
+        x_best, x_worst = self.decoded(z_best, z_worst)
+        best = ops.mean(ops.min(objectives.distance(x, x_best, self.norm), axis=0))
         loss = self.lambda_ * best + self.divergence_weight * divergence
         terms = {"reconstruction": best, "divergence": divergence}
         if self.image_critic is not None:
-            x_i = x_i if z_worst is z_best else tiled(self.decode, z_worst)
-            least_realistic = ops.mean(ops.min(tiled(self.critic_score, x_i), axis=0))
+            least_realistic = ops.mean(ops.min(tiled(self.critic_score, x_worst), axis=0))
             prior = ops.mean(self.critic_score(self.generated(batch)))
             loss = loss - self.alpha * least_realistic - self.prior_weight * prior
             terms |= {"least_realistic": least_realistic, "prior": prior}
@@ -226,9 +226,22 @@ class BMSVAEGAN(Autoencoding, StandardCriticLoss):
             if self.image_critic is not None:
                 of_pack = ops.argmin(tiled(self.critic_score, x_i), axis=0)
                 worst = pick(z, ops.repeat(of_pack, self.pack))
-        if not self.critic_to_recognition:
-            worst = ops.stop_gradient(worst)
         return best, worst
+
+    def decoded(self, z_best, z_worst):
+        """G of the selected latents; the second's gradient stops at z, or reaches R, too.
+
+        Where both are the same latents, G decodes them once.
+        """
+        if self.image_critic is None:
+            return tiled(self.decode, z_best), None
+        if z_worst is not z_best:
+            z_worst = z_worst if self.critic_to_recognition else ops.stop_gradient(z_worst)
+            return tiled(self.decode, z_best), tiled(self.decode, z_worst)
+        if not self.critic_to_recognition:
+            return tiled(lambda z: call_for_two(self.generator, z), z_best)
+        x_i = tiled(self.decode, z_best)
+        return x_i, x_i
 
     def divergence(self, z):
         """How far q(z|x) is from p(z), by the latent critic or by MMD, over all T samples."""
