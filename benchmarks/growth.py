@@ -26,7 +26,7 @@ from bms_keras import networks
 from bms_keras.layers import SpectralNormalization
 
 PLOT = flags.DEFINE_string("plot", None, "Where the plot goes, a PNG.")
-SIDES = pathlib.Path(__file__).parent / "sides.py"
+SIDES = pathlib.Path(__file__).parent / "implementations.py"
 SMALL = {"samples": 10, "batch_size": 4, "networks.width": 32}
 AXES = {  # by what grows: the field, its values, further fields
     "T": ("samples", (1, 2, 4, 8, 16, 32, 64), {}),

@@ -1,6 +1,6 @@
 """A side of step.py and its sisters: a model and a batch, in a process of its own.
 
-    python benchmarks/sides.py SPEC
+    python benchmarks/implementations.py SPEC
 
 SPEC is JSON: `side` (ours, keras, torch, or torch_nhwc with channels last), `config` and `method`,
 `set` (fields of the config), `weights` (a file that the first side of ours writes and all others

@@ -17,7 +17,7 @@ from absl import app, flags
 from timing import ROUNDS, Side, agree, table, write
 
 BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "Images a step.", 1)
-SIDES = pathlib.Path(__file__).parent / "sides.py"
+SIDES = pathlib.Path(__file__).parent / "implementations.py"
 LETTER = {"objective.critic_to_recognition": True}
 COMPARED = {
     "ours": ("ours", {}),

@@ -15,7 +15,7 @@ from absl import app, flags
 from timing import Side, agree, ratio, table, take_turns, write
 
 BATCH_SIZE = flags.DEFINE_integer("batch_size", 8, "Images a step.", 1)
-SIDES = pathlib.Path(__file__).parent / "sides.py"
+SIDES = pathlib.Path(__file__).parent / "implementations.py"
 BACKEND = os.environ.get("KERAS_BACKEND", "tensorflow")
 JIT = {"tensorflow": ("off", "on"), "jax": ("on",)}[BACKEND]
 TASKS = {  # by name: a config and its fields

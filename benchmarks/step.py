@@ -36,7 +36,7 @@ from timing import CLOCK, OUT, THREADS, Side, agree, ratio, table, take_turns, w
 NETWORKS = flags.DEFINE_enum("networks", "standard_cnn", ["standard_cnn", "dcgan64"], "Networks.")
 BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "Images a step.", 1)
 GROUPS = flags.DEFINE_list("groups", ["t10", "t30", "t1", "letter"], "Which comparisons to make.")
-SIDES = pathlib.Path(__file__).parent / "sides.py"
+SIDES = pathlib.Path(__file__).parent / "implementations.py"
 CONFIGS = {
     "standard_cnn": ("cifar10", {}),
     "dcgan64": ("celeba64", {"data.resolution": 64, "data.channels": 3}),
