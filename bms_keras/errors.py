@@ -1,6 +1,8 @@
 """Errors that a user can mend, and what is said on standard error: one line, and little more."""
 
 import contextlib
+import difflib
+import functools
 import os
 import re
 import reprlib
@@ -58,6 +60,9 @@ def warn(text):
     """Says a line on standard error, if that can be written."""
     with contextlib.suppress(OSError):
         print(one_line(text), file=sys.stderr, flush=True)
+
+
+warn_once = functools.cache(warn)  # for what would be said at each measurement
 
 
 @contextlib.contextmanager
@@ -122,8 +127,24 @@ def lookup(table, name, field, hint=""):
         BadInput: If there is none; the line lists the names there are.
     """
     if not isinstance(name, str) or name not in table:
+        near = isinstance(name, str) and similar(name, table)
+        hint = f". Did you mean {near!r}?" if near else hint
         raise BadInput(f"{field} must be one of {', '.join(table)}. Received: {shown(name)}{hint}")
     return table[name]
+
+
+def similar(name, names):
+    """The one of some names that a misspelt one is likely to mean, or `None`.
+
+    Example:
+
+    >>> similar("BMS-VAEGAN", ["bms_vae_gan", "wae"])
+    'bms_vae_gan'
+    """
+    plain = lambda text: re.sub(r"[\W_]", "", text).lower()  # noqa: E731
+    by_letters = {plain(each): each for each in names}
+    found = difflib.get_close_matches(plain(name), by_letters, 1, 0.75)
+    return by_letters[found[0]] if found else None
 
 
 def enter(table, name, part, field):
@@ -148,7 +169,7 @@ def shown(value):
     short = reprlib.Repr()
     short.maxstring = short.maxother = short.maxlong = 100
     try:
-        return short.repr(value)
+        return re.sub(r"\s*\n\s*", " ", short.repr(value))  # an array's has lines
     except (ValueError, RecursionError):  # an integer of thousands of digits
         return f"{type(value).__name__} too long to show"
 

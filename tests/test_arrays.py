@@ -1,5 +1,6 @@
 """Arrays of images as others save them: floats, other names, an `.npy`."""
 
+import re
 import types
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 import bms_keras
 from bms_keras import data
+from bms_keras.data.images import as_uint8
 
 pytestmark = pytest.mark.neutral
 
@@ -68,6 +70,34 @@ def test_the_lines_that_convert_do():
         (lambda x: np.uint8(x.round()), x + 0.2),
     ):
         np.testing.assert_array_equal(convert(floats.astype("float32")), x)
+
+
+@pytest.mark.parametrize(
+    ("shape", "converted"),
+    [
+        ((9, 8, 8, 4), (9, 8, 8, 3)),
+        ((9, 8, 8, 2), (9, 8, 8, 1)),
+        ((9, 3, 8, 8), (9, 8, 8, 3)),
+        ((9, 784), (9, 28, 28)),
+        ((9, 3072), (9, 32, 32, 3)),
+    ],
+    ids=str,
+)
+def test_another_shape_is_refused_with_the_line_that_converts(load, shape, converted):
+    x = np.zeros(shape, "uint8")
+    with pytest.raises(bms_keras.BadInput, match=r"x[.\[]") as refused:
+        load({"x_train": x})
+    line = re.search(r": (x[.\[].*?[\])]) ", str(refused.value))[1]
+    assert eval(line).shape == converted
+    assert str(refused.value).endswith(f"Received: uint8 {shape}")
+
+
+def test_truth_values_are_refused_with_the_line_that_converts(load):
+    x = np.random.default_rng(0).random((8, 3, 3)) > 0.5
+    for refused in (lambda: load({"x_train": x}), lambda: as_uint8(x, "mine")):
+        with pytest.raises(bms_keras.BadInput, match=r"np\.uint8\(255 \* x\).*Received: bool"):
+            refused()
+    assert set(as_uint8(np.uint8(255 * x), "mine").ravel()) == {0, 255}
 
 
 def test_channels_in_front_are_told_from_those_behind(load):

@@ -14,7 +14,7 @@ from tensorboardX import record_writer
 from bms_keras import callbacks
 from bms_keras.monitoring import drawings, events
 from bms_keras.runs import checkpoint, experiment
-from bms_keras.runs.signals import Interrupted
+from bms_keras.signals import Interrupted
 
 pytestmark = pytest.mark.neutral
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from bms_keras import metrics
 from bms_keras.data.images import scaled
-from bms_keras.errors import BadInput
+from bms_keras.errors import BadInput, warn_once
 from bms_keras.files import cache
 from bms_keras.metrics import __main__ as command
 from bms_keras.metrics import feature_networks
@@ -72,6 +72,22 @@ def test_all_numbers_are_those_of_the_features(network):
     expected |= {"kid_std": kid(x, y)[1], "real": 40, "generated": 30, "features": "keras_my_net"}
     assert found.pop("features") == expected.pop("features")
     assert found == pytest.approx(expected, rel=1e-4, abs=1e-6)
+
+
+def test_few_images_are_said_and_subsets_that_are_all_there_is_have_no_deviation(network, capsys):
+    warn_once.cache_clear()
+    found = metrics.compare(X[:30], Y, ("kid", "prdc"), features=network)
+    assert {"kid", "recall"} < set(found)
+    assert "kid_std" not in found
+    said = capsys.readouterr().err
+    assert "KID of 30 images has no bias, but differs much" in said
+    assert "precision, recall, density and coverage of 30 images say little" in said
+
+
+def test_sides_are_looked_at_before_a_network_is_fetched(monkeypatch):
+    monkeypatch.setattr(feature_networks, "network", lambda *_: pytest.fail("fetched"))
+    with pytest.raises(BadInput, match=r"generated must be an array of images, .*nowhere"):
+        metrics.fid(X, "nowhere")
 
 
 def test_each_has_a_function_of_its_own(network):

@@ -2,9 +2,10 @@
 
 import os
 
+import numpy as np
 import pytest
 
-from bms_keras.errors import without_greetings
+from bms_keras.errors import shown, similar, without_greetings
 
 pytestmark = pytest.mark.neutral
 
@@ -56,3 +57,15 @@ def test_bytes_that_are_no_text_and_lines_without_an_end_pass(capfdbinary):
     with without_greetings():
         os.write(2, b"\xff\xfe, and no end")
     assert capfdbinary.readouterr().err == b"\xff\xfe, and no end"
+
+
+def test_a_value_is_shown_on_one_line():
+    assert "\n" not in shown(np.zeros((20, 20)))
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("bmsvaegan", "bms_vae_gan"), ("WAE-GAN", "wae_gan"), ("transformer", None), ("", None)],
+)
+def test_a_misspelt_name_is_told_from_another_word(name, near):
+    assert similar(name, ["bms_vae_gan", "wae", "wae_gan"]) == near

@@ -1,15 +1,19 @@
 """Configs become models, or a line that says why not."""
 
+import sys
+
 import keras
 import numpy as np
 import pytest
 from helpers import config, image_config, on_tensorflow
+from keras.src.utils import module_utils
 from ml_collections import ConfigDict
 from PIL import Image
 
 from bms_keras import data, methods, networks
 from bms_keras.errors import BadInput
 from bms_keras.layers import SpectralNormalization
+from bms_keras.monitoring import tensorboard
 from bms_keras.runs import experiment
 
 ON_POINTS = [name for name, method in methods.METHODS.items() if method.kind != "images"]
@@ -23,6 +27,19 @@ def test_every_game_trains_in_a_graph(method):
     built = experiment.build(config(method, batch_size=8))
     logs = built.model.fit(built.data.batches(0, 2), steps_per_epoch=2, verbose=0).history
     assert all(abs(values[-1]) < 1e3 for values in logs.values())
+
+
+@pytest.mark.neutral
+def test_a_run_starts_on_jax_without_tensorflow(tmp_path, monkeypatch):
+    """Where nobody has imported it, Keras would, for seconds, to serialise a layer."""
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    lazy = module_utils.tensorflow
+    monkeypatch.setattr(lazy, "_available", None)
+    monkeypatch.setattr(lazy, "initialize", lambda: pytest.fail("TensorFlow is imported"))
+    model = experiment.build(config(ema=0.9)).model
+    tensorboard.describe(tmp_path, model, {})
+    assert model.get_config()["ema"] == 0.9
+    assert lazy._available is None  # others may ask
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])

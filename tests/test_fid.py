@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
+from bms_keras.errors import warn_once
 from bms_keras.metrics.fid import (
     Moments,
     frechet_distance,
@@ -128,7 +129,7 @@ def test_kid_needs_two():
 def test_too_few_images_for_the_covariance_are_said_once(capsys, n, said):
     """At n = d + 1 it may have full rank."""
     assert (np.linalg.matrix_rank(np.cov(X[:n], rowvar=False)) < D) == said
-    warn_of_few.__globals__["_warn_once"].cache_clear()
+    warn_once.cache_clear()
     for _ in range(2):
         warn_of_few(n, 50, D)
     lines = capsys.readouterr().err.splitlines()

@@ -1,5 +1,8 @@
 """`fit` says how far it is, and refuses data that are not scaled."""
 
+import os
+import signal
+
 import keras
 import numpy as np
 import pytest
@@ -46,3 +49,25 @@ def test_fit_prints_a_line_an_epoch_unless_told_otherwise(tiny_model, x, capsys)
     assert {"left", "generator", "image_critic"} < set(second.split())
     model.fit(x, batch_size=8, verbose=2)
     assert "generator/divergence" in capsys.readouterr().out  # Keras's own
+
+
+def test_a_fit_that_fails_leaves_the_weights(tiny_model, x):
+    model = tiny_model()
+    before = model.sample(4, seed=0)
+    with pytest.raises(ValueError, match="incompatible"):  # of points that are too wide
+        model.fit(np.concatenate([x, x], 1), verbose=0)
+    np.testing.assert_array_equal(model.sample(4, seed=0), before)
+
+
+def test_ctrl_c_ends_fit_between_two_steps(tiny_model, x, capsys):
+    """In the middle of one, JAX would have given the variables' memory away."""
+    model = tiny_model()
+    begun = lambda batch, logs: os.kill(os.getpid(), signal.SIGINT)  # noqa: E731
+    press = keras.callbacks.LambdaCallback(on_train_batch_begin=begun)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(x, batch_size=8, callbacks=[press])
+    assert int(model.optimizer.iterations.numpy()) == 1
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert np.isfinite(model.sample(4, seed=0)).all()
+    model.fit(x, batch_size=8, verbose=0)  # and goes on
+    assert int(model.optimizer.iterations.numpy()) == 4

@@ -40,6 +40,7 @@ def test_it_goes_on(run):
     config.steps = 9
     assert training.train(config, run)
     assert bms_keras.load_run(run).step == 9
+    assert "step 9: config, model" in repr(bms_keras.load_run(run))
     changed = json.loads((run / "config_history.jsonl").read_text())["changed"]
     assert changed == {"steps": [6, 9]}
 

@@ -9,6 +9,7 @@ from helpers import config
 import bms_keras
 from bms_keras import data, metrics
 from bms_keras.data import contents
+from bms_keras.export import webpage
 from bms_keras.metrics import points as module
 from bms_keras.runs import evaluation, training
 from bms_keras.runs.workdir import Workdir
@@ -165,6 +166,8 @@ def test_a_run_is_exported_in_its_units_without_its_data(trained, monkeypatch):
     (trained / "mine.npz").rename(trained / "gone.npz")
     try:
         evaluation.evaluate(trained / "run", [], export_dir=trained / "saved")
+        _, built, _ = evaluation.load(Workdir(trained / "run"))
+        page = webpage._info(built.model, built.data)
     finally:
         (trained / "gone.npz").rename(trained / "mine.npz")
     (notes,) = exported
@@ -172,6 +175,9 @@ def test_a_run_is_exported_in_its_units_without_its_data(trained, monkeypatch):
     assert notes["data_scale"] == x.scale
     np.testing.assert_array_equal(notes["data_centre"], x.centre)
     assert abs(notes["data_centre"][0] - 1000) < 50
+    assert (page["centre"], page["scale"]) == (notes["data_centre"], notes["data_scale"])
+    samples = x.unscaled(built.model.sample(1000, seed=0)) - x.centre
+    assert 1 < page["reach"] / np.abs(samples).max() < 2
 
 
 @neutral

@@ -55,7 +55,39 @@ def test_an_epoch_is_a_line_without_control_characters(play):
 def test_numbers_that_do_not_fit_are_left_out(play, monkeypatch):
     monkeypatch.setitem(TITLES, "eval/mode_kl", "a title that takes more room than there is")
     (line,) = play(io.StringIO(), steps=999_999_999).splitlines()
-    assert line.endswith("modes 25   HQ % 97.61")
+    assert line.endswith("modes 25  HQ % 97.61")
+
+
+@pytest.mark.parametrize(
+    ("columns", "line"),
+    [
+        (80, "step 1,000 of 60,000  2 ms/step  1 min 58 s left  modes 25  HQ % 97.61"),
+        (70, "1,000/60,000  2 ms  1 min 58 s left  modes 25  HQ % 97.61"),
+        (40, "1,000/60,000  2 ms  1 min 58 s left"),
+        (10, "1,000/60,"),
+    ],
+)
+def test_columns_and_words_make_room_for_numbers(play, monkeypatch, columns, line):
+    size = os.terminal_size((columns, 24))
+    monkeypatch.setattr(progress.shutil, "get_terminal_size", lambda: size)
+    assert play(Terminal()).split("\r")[-1] == f"{line}\x1b[K\n"
+
+
+def test_a_first_call_has_no_pace_and_a_long_step_no_exponent(play):
+    first, *_ = play(Terminal(), steps=60_000).split("\r")[1:]
+    assert first.split()[4:] == ["-", "ms/step\x1b[K"]
+    slow = Progress(stream=io.StringIO())
+    slow.calls, slow.compiling = [(0.0, 0), (35.78, 1)], False
+    assert slow._pace() == "35,780"
+
+
+def test_a_line_under_way_that_is_broken_off_stands_alone():
+    stream = Terminal()
+    shown = Progress(60_000, TITLES, stream=stream)
+    shown.page.under_way("step 1")
+    shown.break_off()
+    shown.break_off()  # once is enough
+    assert stream.getvalue() == "\rstep 1\x1b[K\n"
 
 
 def test_an_epoch_without_data_has_no_pace():

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from helpers import content, image_config, short
 
-from bms_keras import data
+from bms_keras import data, signals
 from bms_keras.errors import BadInput
-from bms_keras.runs import signals, training
+from bms_keras.runs import training
 from bms_keras.runs.config import complete
 from bms_keras.runs.training import _segments
 from bms_keras.runs.workdir import Workdir

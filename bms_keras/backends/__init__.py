@@ -4,8 +4,12 @@ A backend is a mixin, `TakesTurns`, that gives `Game` its `train_step` and `test
 backends run the same losses; they differ only in how gradients are taken and state is kept.
 """
 
+import contextlib
+import sys
+
 import keras
 import numpy as np
+from keras.src.utils import module_utils
 
 if keras.backend.backend() == "tensorflow":
     from bms_keras.backends.tensorflow import (
@@ -49,7 +53,26 @@ __all__ = [
     "shifted",
     "standard_normal",
     "value_and_gradient",
+    "without_tensorflow",
 ]
+
+
+@contextlib.contextmanager
+def without_tensorflow():
+    """Keeps Keras from importing TensorFlow, on JAX, in a `with` block that serialises layers.
+
+    Keras asks of each value whether it is one of TensorFlow's, and loads it, for seconds, to know;
+    where nobody has imported it, none is.
+    """
+    lazy = module_utils.tensorflow
+    if "tensorflow" in sys.modules or getattr(lazy, "_available", True) is not None:
+        yield
+        return
+    lazy._available = False
+    try:
+        yield
+    finally:
+        lazy._available = None
 
 
 def shifted(seed, streams):

@@ -180,6 +180,10 @@ class TakesTurns:
             state.run(self.track, player, loss, terms)
         return state.run(self.evaluated), state.values()
 
+    def _purge_model_variables(self, **groups):
+        """Leaves the variables what they hold, which Keras's trainer takes from them at a first
+        step: an error there would leave a game without weights. The step takes their memory."""
+
 
 def _take_turn(player, optimizer, state, x):
     """Updates the player's variables in `state`; returns its loss and terms."""

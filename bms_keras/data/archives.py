@@ -72,7 +72,8 @@ def _header(file, name):
     shape, fortran, dtype = getattr(np.lib.format, reader)(file)
     if dtype.kind not in "uif":
         what = "Python objects" if dtype.hasobject else f"{dtype} {shape}"
-        raise ValueError(f"{name} must hold numbers. Received: {what}")
+        how = ": np.uint8(255 * x) makes images of truth values" if dtype.kind == "b" else ""
+        raise ValueError(f"{name} must hold numbers{how}. Received: {what}")
     if min(shape, default=0) < 0:
         raise ValueError(f"{name} has the shape {shape}")
     return shape, "F" if fortran else "C", dtype, file.tell()

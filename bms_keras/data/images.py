@@ -5,6 +5,7 @@ a memory-mapped file; a batch is a function of (seed, step).
 """
 
 import functools
+import math
 
 import keras
 import numpy as np
@@ -44,12 +45,13 @@ def as_uint8(images, name):
         images = images[..., None]
     received = f"Received: {images.dtype} {images.shape}"
     if images.ndim != 4 or images.shape[-1] not in (1, 3) or 0 in images.shape[1:]:
-        planes = images.ndim == 4 and images.shape[1] in (1, 3)
-        how = ": x.transpose(0, 2, 3, 1) brings channels behind" if planes else ""
-        raise BadInput(f"{name} must be {WANTED}{how}. {received}")
+        how = _reshaped(images.shape)
+        raise BadInput(f"{name} must be {WANTED}{how and f': {how}'}. {received}")
     if images.dtype == np.uint8:
         return images
-    if images.dtype.kind == "b" or not len(images):
+    if images.dtype.kind == "b":
+        raise BadInput(f"{name} must be {WANTED}: np.uint8(255 * x) converts them. {received}")
+    if not len(images):
         raise BadInput(f"{name} must be {WANTED}. {received}")
     low, high = float(images.min()), float(images.max())
     if images.dtype.kind == "f" and -1 <= low < 0 and high <= 1:
@@ -61,6 +63,35 @@ def as_uint8(images, name):
     else:  # nobody knows
         how = "np.uint8(255 * x + 0.5) converts [0, 1], np.uint8(127.5 * x + 128) [-1, 1]"
     raise BadInput(f"{name} must be {WANTED}: {how}. {received}, from {low:g} to {high:g}")
+
+
+def _reshaped(shape):
+    """What makes images of an array of another shape, if that is known; else ""."""
+    if len(shape) == 4 and shape[1] in (1, 3):
+        return "x.transpose(0, 2, 3, 1) brings channels behind"
+    if len(shape) == 4 and shape[-1] in (2, 4):
+        return f"x[..., :{shape[-1] - 1}] leaves transparency out"
+    return of_flattened(*shape[1:]) if len(shape) == 2 else ""
+
+
+def of_flattened(numbers):
+    """What makes images of rows of so many numbers, if they may be square ones; else "".
+
+    Example:
+
+    >>> of_flattened(784), of_flattened(785)
+    ('x.reshape(-1, 28, 28) makes images of rows', '')
+    """
+    side, side_of_rgb = math.isqrt(numbers), math.isqrt(numbers // 3)
+    if numbers == side**2 > 1:
+        return f"x.reshape(-1, {side}, {side}) makes images of rows"
+    if numbers == 3 * side_of_rgb**2 and numbers:
+        side = side_of_rgb
+        return (
+            f"x.reshape(-1, {side}, {side}, 3) makes images of rows, or of CIFAR's, whose colours "
+            f"come first, x.reshape(-1, 3, {side}, {side}).transpose(0, 2, 3, 1)"
+        )
+    return ""
 
 
 def _by_blocks(function, images):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from bms_keras.data import archives, contents, decoding, store
 from bms_keras.data.folders import image_files
-from bms_keras.data.images import Images, Rows, as_uint8
+from bms_keras.data.images import Images, Rows, as_uint8, of_flattened
 from bms_keras.data.points import Points
 from bms_keras.errors import BadInput, one_line
 
@@ -68,7 +68,12 @@ def read_arrays(path, choices):
 def _points(parts, name, config, batch_size, seed, stem):
     given = [field for field in OF_IMAGES if getattr(config, field)]
     if given:
-        raise BadInput(f"config.data.{given[0]} is of images, and {name} holds points")
+        shape = parts["x_train"].shape
+        how = of_flattened(shape[1])
+        raise BadInput(
+            f"config.data.{given[0]} is of images, and {name} holds points, which --config=points "
+            f"is for{how and f'; {how}'}. Received: {parts['x_train'].dtype} {shape}"
+        )
     test = parts.get("x_test")
     return Points(parts["x_train"], test, batch_size, seed, stem, config.held_out)
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from bms_keras import distribution
-from bms_keras.backends import GRADIENT_NORM, TakesTurns, standard_normal
+from bms_keras.backends import GRADIENT_NORM, TakesTurns, standard_normal, without_tensorflow
 from bms_keras.game.fitting import Fits
 from bms_keras.game.plotting import Plots
 from bms_keras.game.saving import Saves
@@ -222,7 +222,8 @@ def _fits(shape, right):
 
 def _frozen_copy(network):
     try:
-        copy = keras.models.clone_model(network)
+        with without_tensorflow():
+            copy = keras.models.clone_model(network)
     except NotImplementedError as error:
         raise ValueError(
             "moving averages (ema) need networks that can be copied: give the layer or model "

@@ -1,12 +1,14 @@
 """How a game is trained by the verbs of Keras: compile, fit, evaluate."""
 
 import collections
+import contextlib
+import signal
 
 import keras
 import numpy as np
 from keras import ops
 
-from bms_keras import distribution
+from bms_keras import distribution, signals
 from bms_keras.backends import GRADIENT_NORM, result_names
 from bms_keras.backends.nonfinite import FirstNonFinite, WarnNotFinite
 from bms_keras.game.optimizers import for_players
@@ -115,6 +117,9 @@ class Fits:
         Returns:
             A `keras.callbacks.History`.
 
+        Ctrl-C, or a notebook's button, ends it after the step under way; the game is then what it
+        has come to, and may be used and trained on.
+
         Raises:
             ValueError: If data come with sample or class weights, or are integers, as images in
                 0..255 are.
@@ -138,7 +143,8 @@ class Fits:
         if hasattr(x, "shape"):
             _refuse_unscaled(x)
             batch_size = (batch_size or 32) * self.batches_per_step
-        return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
+        with _interruptible(callbacks if isinstance(callbacks, list) else []):
+            return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 
     def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", **kwargs):
         """The losses on data, as `keras.Model.evaluate` gives them; weights are refused."""
@@ -175,6 +181,41 @@ class Fits:
         _refuse_weights(sample_weight=sample_weight)
         _refuse_integers(x)
         return x
+
+
+@contextlib.contextmanager
+def _interruptible(callbacks):
+    """Has Ctrl-C act between two steps of a `with` block that fits: in the middle of one, the
+    variables' memory may have been given to it, and what it makes of them would be lost.
+
+    Where SIGINT is not Python's to handle, as in `runs.training`, nothing is changed.
+
+    Args:
+        callbacks: List of Keras callbacks, to which what stops is added.
+    """
+    ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with signals.deferred([signal.SIGINT] if ours else []) as asked:
+        callbacks.append(_Interrupt(asked))
+        try:
+            yield
+        finally:
+            for shown in callbacks:
+                if isinstance(shown, Progress):
+                    shown.break_off()
+        if asked.is_set():
+            raise KeyboardInterrupt
+
+
+class _Interrupt(keras.callbacks.Callback):
+    """Raises `KeyboardInterrupt` between two steps when asked, by an Event."""
+
+    def __init__(self, asked):
+        super().__init__()
+        self.asked = asked
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.asked.is_set():
+            raise KeyboardInterrupt
 
 
 def _refuse_integers(x):

@@ -2,6 +2,8 @@
 
 import keras
 
+from bms_keras.backends import without_tensorflow
+
 
 class Saves:
     """What a `keras.Model` of several networks needs for `save`, `load_model` and `export`."""
@@ -62,7 +64,8 @@ class Saves:
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
-        networks = {name: serialize(network) for name, network in self.networks.items()}
+        with without_tensorflow():
+            networks = {name: serialize(network) for name, network in self.networks.items()}
         kept = {name: getattr(self, name) for name in self._kept}
         return {**networks, **kept, "ema": self.ema, "seed": self.seed, "name": self.name}
 

@@ -5,9 +5,9 @@ import numpy as np
 from bms_keras.errors import lookup, warn
 from bms_keras.metrics import feature_networks
 from bms_keras.metrics.features import Progress, finite, kept
-from bms_keras.metrics.fid import Moments, frechet_distance, warn_of_few
+from bms_keras.metrics.fid import SUBSET, Moments, frechet_distance, warn_of_few, warn_of_scatter
 from bms_keras.metrics.fid import kid as kernel_distance
-from bms_keras.metrics.prdc import PRDC, prdc
+from bms_keras.metrics.prdc import PRDC, of_images
 from bms_keras.metrics.sides import side
 
 
@@ -17,13 +17,16 @@ def _fid(x, y, seed, neighbours):
 
 
 def _kid(x, y, seed, neighbours):
-    return dict(zip(("kid", "kid_std"), kernel_distance(x, y, seed=seed), strict=True))
+    warn_of_scatter(len(x), len(y))
+    mean, deviation = kernel_distance(x, y, seed=seed)
+    subsets_differ = max(len(x), len(y)) > min(SUBSET, len(x), len(y))  # else each is all there is
+    return {"kid": mean} | ({"kid_std": deviation} if subsets_differ else {})
 
 
 METRICS = {
     "fid": _fid,
     "kid": _kid,
-    "prdc": lambda x, y, seed, neighbours: prdc(x, y, neighbours),
+    "prdc": lambda x, y, seed, neighbours: of_images(x, y, neighbours),
 }
 
 
@@ -59,8 +62,9 @@ def compare(
         seed: Integer seed of a model's samples and of KID's subsets.
 
     Returns:
-        Dictionary: "fid"; "kid" and, over its subsets, "kid_std"; "precision", "recall", "density",
-        "coverage"; and how they were measured, "real" and "generated", the counts, and "features".
+        Dictionary: "fid"; "kid" and "kid_std", over its subsets, if these are not all the same
+        images; "precision", "recall", "density", "coverage"; and how they were measured, "real" and
+        "generated", the counts, and "features".
 
     Raises:
         BadInput: If a side is none of these, holds fewer than two images, images of differing sizes
@@ -72,11 +76,11 @@ def compare(
     """
     metrics = (metrics,) if isinstance(metrics, str) else metrics
     asked = [lookup(METRICS, name, "a metric of two sides") for name in metrics]
-    network = feature_networks.network(inception, features)
     sides = (
         side(real, "real", count, resolution),
         side(generated, "generated", count, resolution, seed),
     )
+    network = feature_networks.network(inception, features)  # which may have to be fetched
     if sides[0].shape[:2] != sides[1].shape[:2]:
         sizes = " and ".join("x".join(map(str, each.shape[1::-1])) for each in sides)
         warn(f"the images are {sizes}: each is resized to what the network takes, and blur counts")

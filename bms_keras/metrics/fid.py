@@ -6,14 +6,14 @@ the features by a polynomial kernel. Both depend on the protocol: the network, t
 images and the split stand in every key.
 """
 
-import functools
-
 import numpy as np
 import scipy.linalg
 from threadpoolctl import threadpool_limits
 
-from bms_keras.errors import warn
+from bms_keras.errors import warn_once
 from bms_keras.metrics import features, tfgan
+
+SUBSET = 1000  # features of each side in a subset of KID's
 
 
 def fid_and_kid(x, y, seed=0):
@@ -27,6 +27,7 @@ def fid_and_kid(x, y, seed=0):
         Two floats.
     """
     warn_of_few(len(x), len(y), x.shape[1])
+    warn_of_scatter(len(x), len(y))
     return frechet_distance(Moments().add(x), Moments().add(y)), kid(x, y, seed=seed)[0]
 
 
@@ -37,13 +38,19 @@ def warn_of_few(real, generated, d):
     singular, and the FID is that of a few directions, biased upward by tens of points.
     """
     if min(real, generated) <= d:
-        _warn_once(
+        warn_once(
             f"FID of {min(real, generated)} images is far too high: of up to {d} the covariance of "
             f"{d} features is singular. Compare equal counts only, or KID, which has no such bias"
         )
 
 
-_warn_once = functools.cache(warn)
+def warn_of_scatter(real, generated):
+    """Says, once, that a KID of so few images is a matter of chance."""
+    if min(real, generated) < SUBSET:
+        warn_once(
+            f"KID of {min(real, generated)} images has no bias, but differs much from one sample "
+            f"of images to the next: {SUBSET} a side and more tell small differences"
+        )
 
 
 class Moments:
@@ -132,7 +139,7 @@ def tfgan_frechet_distance(x, y):
     return float(distance(np.asarray(x, "float64"), np.asarray(y, "float64")))
 
 
-def kid(x, y, subsets=100, subset_size=1000, seed=0):
+def kid(x, y, subsets=100, subset_size=SUBSET, seed=0):
     """Squared maximum mean discrepancy of features, unbiased; kernel (x.y / d + 1)^3.
 
     Args:

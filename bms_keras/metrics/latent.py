@@ -34,7 +34,8 @@ def latent_match(q, p, seed=0):
     half = len(q) // 2
     train, test = np.concatenate([q[:half], p[:half]]), np.concatenate([q[half:], p[half:]])
     labels = np.repeat([1, 0], half), np.repeat([1, 0], [len(q) - half, len(p) - half])
-    classifier = MLPClassifier((128, 128), batch_size=250, max_iter=20, random_state=seed)
+    batch = min(250, len(train))
+    classifier = MLPClassifier((128, 128), batch_size=batch, max_iter=20, random_state=seed)
     with threadpool_limits(1), warnings.catch_warnings():  # threads only slow such small layers
         warnings.simplefilter("ignore", ConvergenceWarning)  # 20 epochs are what we ask for
         classifier.fit(train, labels[0])

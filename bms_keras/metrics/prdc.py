@@ -9,12 +9,13 @@ import dataclasses
 import numpy as np
 
 from bms_keras import fields
-from bms_keras.errors import BadInput
+from bms_keras.errors import BadInput, warn_once
 from bms_keras.fields import Field
 from bms_keras.metrics import features
 
 NEIGHBOURS = Field(5, fields.integer(1, 1000), "k of precision, recall, density and coverage")
 PRDC = ("precision", "recall", "density", "coverage")  # what `prdc` returns
+FEW = 1000  # images, of which these numbers say little
 BLOCK = 1000  # rows of the matrix of distances in memory at a time
 
 
@@ -82,6 +83,20 @@ def squared_distances(a, b):
     return np.maximum(squares - 2 * a @ b.T, 0)
 
 
+def of_images(real, fake, k=5):
+    """What `prdc` finds of images' features; says, once, if these are so few that it says little.
+
+    Args:
+        real, fake, k: See `prdc`.
+    """
+    if (n := min(len(real), len(fake))) < FEW:
+        warn_once(
+            f"precision, recall, density and coverage of {n} images say little, as a ball that "
+            f"reaches {k} of {n} covers much: compare equal counts only, {FEW} and more"
+        )
+    return prdc(real, fake, k)
+
+
 def refuse_few(found, options):
     """Refuses fewer points of a side than a neighbour asks for, before anything is measured."""
     if found <= options.neighbours:
@@ -97,7 +112,7 @@ def _fetch(data, options):
 
 
 BY_FEATURES = features.metric(
-    lambda x, y, options: prdc(x, y, options.neighbours).values(),
+    lambda x, y, options: of_images(x, y, options.neighbours).values(),
     PRDC,
     points=6,
     titles={"precision": "precision", "recall": "recall"},

@@ -87,7 +87,7 @@ def side(source, name="images", count=None, resolution=0, seed=0):
         array = np.asarray(source)
     except (TypeError, ValueError):  # nested lists of unequal lengths
         array = np.array(None)
-    if array.dtype.kind not in "uif":
+    if array.dtype.kind not in "buif":
         raise BadInput(f"{name} must be {TAKEN}. Received: {shown(source)}")
     return _of_array(array, name, count)
 

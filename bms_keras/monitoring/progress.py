@@ -19,8 +19,9 @@ class Progress(keras.callbacks.Callback):
     """Prints a line at each epoch's end, in place of Keras's `verbose`.
 
     It holds the step, the milliseconds that a step of the epoch took (without the compilation),
-    the time left, and numbers of the logs, as far as they fit. On a terminal and in a notebook a
-    line shows the epoch under way; elsewhere nothing but the lines themselves is written.
+    the time left, and numbers of the logs, as far as they fit: in columns, or where these leave no
+    room for a number, without. On a terminal and in a notebook a line shows the epoch under
+    way; elsewhere nothing but the lines themselves is written.
 
     Args:
         steps: The last step; `None` for what `fit` is asked for, as far as it is known.
@@ -51,6 +52,7 @@ class Progress(keras.callbacks.Callback):
         # When the epoch began, and its first and its latest call of the backend ended, each with
         # the steps done by then. The first call may hold a compilation.
         self.calls = [(perf_counter(), 0)]
+        self.compiling = self.start is None  # in the first call of all
         self.steps = self.asked
         if self.steps is None and self.params.get("steps"):
             self.steps = self._step() + (self.params["epochs"] - epoch) * self.params["steps"]
@@ -69,35 +71,48 @@ class Progress(keras.callbacks.Callback):
         rest = [f"    {name}: {value:.5g}" for name, value in logs.items()] if self.verbose else []
         self.page.done([self._line(logs), *rest])
 
+    def break_off(self):
+        """Leaves the line under way as it stands, so that what is printed next has its own."""
+        self.page.break_off()
+
     def _step(self):
         return int(self.model.optimizer.iterations.numpy())
 
     def _line(self, logs):
         step, width = self._step(), self.page.width
         of = f" of {self.steps:,}" if self.steps else ""
-        line = f"step {step:{max(len(of) - 4, 1)},}{of}   {self._pace():>9} ms/step"
-        left = self._left(step) if self.steps else ""
-        line += f"   {f'{left} left' if left else '':16}"
+        pace, left = self._pace(), self._left(step) if self.steps else ""
         titles = _losses(logs) if self.titles is None else self.titles
-        for name, title in titles.items():
-            part = f"   {title} {logs[name]:.4g}" if name in logs else ""
-            if len(line + part) <= width:
-                line += part
-        return line.rstrip()[:width]
+        numbers = [f"{title} {logs[name]:.4g}" for name, title in titles.items() if name in logs]
+        forms = (
+            ("   ", f"step {step:{max(len(of) - 4, 1)},}{of}", f"{pace:>9} ms/step", f"{left:16}"),
+            ("  ", f"step {step:,}{of}", f"{pace} ms/step", left),
+            ("  ", f"{step:,}{of.replace(' of ', '/')}", f"{pace} ms", left),
+        )
+        for gap, *parts in forms:
+            line = gap.join([each for each in (*parts, *numbers) if each]).rstrip()
+            if len(line) <= width:
+                return line
+        line = parts.pop(0)
+        for each in filter(None, (*parts, *numbers)):
+            line += f"  {each}" if len(f"{line}  {each}") <= width else ""
+        return line[:width]
 
     def _pace(self):
-        """Milliseconds a step of this epoch, if it has had any."""
-        if len(self.calls) == 1:
+        """Milliseconds a step of this epoch, as far as it is known without the compilation."""
+        calls = self.calls[1:] if self.compiling else self.calls
+        if len(calls) < 2:
             return "-"
-        (began, first), (ended, last) = self.calls[-2:]
-        return f"{1000 * (ended - began) / (last - first):.4g}"
+        (began, first), (ended, last) = calls[-2:]
+        pace = 1000 * (ended - began) / (last - first)
+        return f"{pace:.4g}" if pace < 1000 else f"{pace:,.0f}"
 
     def _left(self, step):
         """How long the rest takes if it goes as what is done, measurements included."""
         if self.start is None or step == self.start[1]:
             return ""
         pace = (perf_counter() - self.start[0]) / (step - self.start[1])
-        return duration(pace * (self.steps - step))
+        return f"{duration(pace * (self.steps - step))} left"
 
 
 class _Stream:
@@ -106,15 +121,22 @@ class _Stream:
     def __init__(self, stream):
         self.stream = stream
         self.live = stream.isatty()
+        self.open = False  # whether the last line is one under way
         self.width = min(WIDTH, shutil.get_terminal_size().columns - 1) if self.live else WIDTH
 
     def under_way(self, line):
+        self.open = True
         self._write(f"\r{line}\x1b[K")
+
+    def break_off(self):
+        if self.open:
+            self.open = False
+            self._write("\n")
 
     def done(self, lines):
         if self.live:
             self.under_way(lines.pop(0))
-            self._write("\n")
+            self.break_off()
         self._write("".join(f"{line}\n" for line in lines))
 
     def _write(self, text):
@@ -134,6 +156,9 @@ class _Cell:
 
     def under_way(self, line):
         self.output.show("lines", "\n".join([*self.lines, line]))
+
+    def break_off(self):
+        """Leaves it to the cell: what is printed has an output of its own."""
 
     def done(self, lines):
         self.lines = [*self.lines, *lines][-KEPT:]

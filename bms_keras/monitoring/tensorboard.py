@@ -12,7 +12,7 @@ from tensorboard.plugins.graph.keras_util import keras_model_to_graph_def
 from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.summary import custom_scalars, hparams, scalar
 
-from bms_keras.backends import GRADIENT_NORM
+from bms_keras.backends import GRADIENT_NORM, without_tensorflow
 from bms_keras.errors import one_line
 from bms_keras.files import write_atomically
 from bms_keras.monitoring import events, image_grids
@@ -43,7 +43,8 @@ def describe(folder, model, hyperparameters):
     # Without the "experiment" that tensorboardX would write: TensorBoard takes one for all runs
     # of its logdir, and leaves out the fields that this run lacks.
     _, session, _ = hparams(hyperparameters, {})
-    networks = graph(model.networks).SerializeToString()
+    with without_tensorflow():
+        networks = graph(model.networks).SerializeToString()
     _write(folder, [session, custom_scalars(layout(model))], 0, ONCE, Event(graph_def=networks))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from bms_keras.errors import BadInput, NotFinite, warn
 from bms_keras.monitoring.periodic import EverySteps
 from bms_keras.runs import checkpoint
-from bms_keras.runs.signals import Interrupted
+from bms_keras.signals import Interrupted
 
 
 class Checkpoint(EverySteps):

@@ -227,8 +227,8 @@ def _no_field(cause):
         cause: A text of ml_collections that begins with the last part of its name, quoted.
     """
     text = " ".join(str(cause.args[0] if isinstance(cause, KeyError) else cause).split())
-    line = f"the config has no field {text}"
     word = re.match(r"'([^']*)'", text)
+    line = f"the config has no field {word[0] if word else text}"
     typed = {flag for flag, _ in _given(sys.argv[1:])}
     fields = schema.meant(word[1]) if word else []
     fields = [name for name in fields if f"config.{name}" not in typed]

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from bms_keras import data, methods, networks
-from bms_keras.errors import BadInput, without_greetings
+from bms_keras.errors import BadInput
 from bms_keras.game import Game
 from bms_keras.game.optimizers import HoldThenDecay
 from bms_keras.runs import memory
@@ -89,10 +89,14 @@ def _game(config, shape):
 
 @contextlib.contextmanager
 def _seeded(seed):
-    """Draws initial weights by a seed; what a user has seeded goes on as it was."""
+    """Draws initial weights by a seed; what a user has seeded goes on as it was.
+
+    Keras's initializers and seed generators draw their own seeds from Python's. It is done without
+    `keras.utils.set_random_seed`, which imports TensorFlow, on JAX, too: seconds at each start.
+    """
     states = random.getstate(), np.random.get_state()
-    with without_greetings():  # Keras imports TensorFlow for this, if it is there, on JAX, too
-        keras.utils.set_random_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed)
     try:
         yield
     finally:

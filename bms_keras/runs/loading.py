@@ -27,6 +27,10 @@ class Run:
     step: int
     metrics: list
 
+    def __repr__(self):
+        on = f"{self.config.method} on {self.data.name}"
+        return f"<Run {on}, step {self.step:,}: config, model, data, metrics>"
+
 
 def load_run(workdir, checkpoint="newest"):
     """Loads the run in a workdir; its data need not be there.

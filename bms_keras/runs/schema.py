@@ -10,7 +10,7 @@ import dataclasses
 
 from bms_keras import data, fields, methods, metrics, networks
 from bms_keras.distribution import strategies
-from bms_keras.errors import BadInput
+from bms_keras.errors import BadInput, similar
 from bms_keras.fields import Field
 
 JIT_COMPILE = {"auto": "auto", "on": True, "off": False}
@@ -142,6 +142,9 @@ WORDS = {
     "T": ("samples",),
     "lr": ("optimizer.learning_rate",),
     "epochs": ("steps",),
+    "num_steps": ("steps",),
+    "max_steps": ("steps",),
+    "train_steps": ("steps",),
     "iterations": ("steps",),
     "batch": ("batch_size",),
     "lambda": ("objective.lambda_",),
@@ -149,6 +152,11 @@ WORDS = {
     "width": ("networks.width", "networks.generator"),
     "image_size": ("data.resolution",),
     "dataset": ("data.source",),
+    "path": ("data.source",),
+    "folder": ("data.source",),
+    "model": ("method",),
+    "random_seed": ("seed",),
+    "nz": ("networks.latent_dim",),
     "metrics": ("eval_metrics",),
     "save_every": ("checkpoint_every",),
     "device": ("strategy",),
@@ -166,8 +174,12 @@ def meant(word):
     >>> meant("learning_rate")
     ['optimizer.learning_rate', 'optimizer.players.NAME.learning_rate']
     """
-    alike = [name for name in of_all() if name.rpartition(".")[2] == word]
-    return list(dict.fromkeys([*WORDS.get(word, ()), *alike]))
+    known = of_all()
+    last = {name: name.rpartition(".")[2] for name in known}
+    found = [*WORDS.get(word, ()), *(name for name in known if last[name] == word)]
+    near = None if found else similar(word, last.values())
+    found += [name for name in known if near and last[name] == near]
+    return list(dict.fromkeys(found))
 
 
 def of_all():

@@ -7,7 +7,7 @@ import sys
 import keras
 import numpy as np
 
-from bms_keras import distribution, methods, metrics
+from bms_keras import distribution, methods, metrics, signals
 from bms_keras.data import contents
 from bms_keras.distribution import strategies
 from bms_keras.errors import BadInput, NotFinite, one_line, optional
@@ -19,15 +19,8 @@ from bms_keras.monitoring.callbacks import (
     Selection,
     TrainingStats,
 )
-from bms_keras.runs import checkpoint, experiment, signals
-from bms_keras.runs.callbacks import (
-    Best,
-    Checkpoint,
-    Evaluate,
-    Evaluated,
-    Guard,
-    StopWhenAsked,
-)
+from bms_keras.runs import checkpoint, experiment
+from bms_keras.runs.callbacks import Best, Checkpoint, Evaluate, Evaluated, Guard, StopWhenAsked
 from bms_keras.runs.config import complete, hyperparameters
 from bms_keras.runs.workdir import Workdir
 
@@ -97,6 +90,7 @@ class _Run:
         self.numbers = numbers  # the names of what an evaluation measures
         self.verbose = verbose
         self.own = [*callbacks]
+        self.shown = None  # the lines of training, once it has begun
         self.rollbacks = 0
         self.steps_per_execution = built.model.steps_per_execution
 
@@ -201,7 +195,8 @@ class _Run:
         measured = [metrics.get(name) for name in metrics.in_training(config, self.data)]
         titles = [metric.shown(self.data, config.protocol) for metric in measured]
         titles = {f"eval/{key}": title for each in titles for key, title in each.items()}
-        return progress.Progress(config.steps, titles, self.verbose)
+        self.shown = progress.Progress(config.steps, titles, self.verbose)
+        return self.shown
 
     def measure(self, name):
         found = metrics.measure([name], self.model, self.data, self.config.protocol)
@@ -209,6 +204,8 @@ class _Run:
 
     def say(self, *lines):
         if distribution.is_first():
+            if self.shown:
+                self.shown.break_off()
             print(*map(one_line, lines), sep="\n", flush=True)
 
     def save(self):

@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import shlex
+import sys
 
 from bms_keras import files
 from bms_keras.errors import BadInput, first_line, reason, warn
@@ -41,7 +42,9 @@ class Workdir:
         """Lines that say where what the run has made is, and what measures it."""
         # With a name of its own: TensorBoard would call the run by the folder of its files.
         named = f"{self.path.resolve().name}:{self.tensorboard}"
-        evaluate = "python eval.py" if os.path.exists("eval.py") else "bms-eval"
+        beside = os.path.join(os.path.dirname(sys.argv[0]), "eval.py")  # what runs, if train.py
+        script = next(filter(os.path.exists, (beside, "eval.py")), None)
+        evaluate = f"python {shlex.quote(script)}" if script else "bms-eval"
         return [
             f"pictures      {self.samples}",
             f"checkpoints   {self.checkpoints}",

@@ -79,16 +79,17 @@ def _info(model, data):
         "samples": getattr(model, "samples", 1),  # the T and the n of a game with R
         "norm": getattr(model, "norm", 1),
     }
-    return info if info["kind"] == "images" else info | _plane(data)
+    return info if info["kind"] == "images" else info | _plane(model, data)
 
 
-def _plane(data):
-    """What the page draws samples over: the true modes, where they are known."""
-    means = getattr(data, "means", None)
-    modes = {"modes": [], "std": 0.0}
-    if means is not None:
-        modes = {"modes": means.tolist(), "std": data.std}
-    shown = data.unscaled(data.points(1000)) if means is None else means
+def _plane(model, data):
+    """What the page draws samples over: the true modes, where they are known; data need not be
+    there, so that of one's own points the samples themselves say how far the page reaches."""
+    modes, shown = {"modes": [], "std": 0.0}, None
+    if data.kind == "mixture":
+        modes, shown = {"modes": data.means.tolist(), "std": data.std}, data.means
+    if shown is None:
+        shown = data.unscaled(model.sample(1000, seed=0))
     centre = data.unscaled(np.zeros(2))
     reach = 1.3 * float(np.abs(shown - centre).max())
     return modes | {"scale": data.scale, "centre": centre.tolist(), "reach": reach}

@@ -1,4 +1,4 @@
-"""Signals that ask a run to stop: it finishes its step and saves before it does."""
+"""Signals that ask training to stop: the step under way is finished before it does."""
 
 import contextlib
 import signal
