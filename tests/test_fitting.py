@@ -59,7 +59,15 @@ def test_a_fit_that_fails_leaves_the_weights(tiny_model, x):
     np.testing.assert_array_equal(model.sample(4, seed=0), before)
 
 
-def test_ctrl_c_ends_fit_between_two_steps(tiny_model, x, capsys):
+@pytest.fixture
+def interruptible():
+    """Python's own answer to SIGINT, which what runs in a shell's background does not have."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_ends_fit_between_two_steps(interruptible, tiny_model, x, capsys):
     """In the middle of one, JAX would have given the variables' memory away."""
     model = tiny_model()
     begun = lambda batch, logs: os.kill(os.getpid(), signal.SIGINT)  # noqa: E731
