@@ -66,8 +66,7 @@ def test_a_run_says_how_it_goes_in_short_lines_and_where_all_is(outputs):
     assert [line[:13] for line in lines if "ms/step" in line] == ["step 20 of 40", "step 40 of 40"]
     assert f"{workdir / 'samples'}" in lines[-4]
     assert f"tensorboard --logdir_spec=grid:{workdir / 'tensorboard'}" in lines[-2]
-    script = ROOT / "eval.py"  # beside the train.py that ran, wherever that was started from
-    assert lines[-1].endswith(f"python {script} --workdir={workdir}")
+    assert lines[-1].endswith(f"python eval.py --workdir={workdir}")
 
 
 def test_the_workdir_is_complete(workdir):

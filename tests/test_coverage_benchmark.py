@@ -7,7 +7,7 @@ from absl import flags
 
 from benchmarks import coverage
 
-for flag in flags.FLAGS.flags_by_module_dict()[coverage.__name__]:
+for flag in list(flags.FLAGS.flags_by_module_dict()[coverage.__name__]):
     delattr(flags.FLAGS, flag.name)  # another benchmark that is imported has an --out, too
 
 pytestmark = pytest.mark.neutral

@@ -183,3 +183,16 @@ def test_a_workdir_that_is_no_path(path):
 def test_a_folder_that_cannot_be_made():
     with pytest.raises(BadInput, match=r"--workdir=/proc/run cannot be used: "):
         claim(Workdir("/proc/run"))
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_the_closing_lines_name_what_measures_from_here(tmp_path, monkeypatch, beside):
+    checkout, here = tmp_path / "my checkout", tmp_path / "here"
+    for folder in (checkout, here):
+        folder.mkdir()
+    if beside:
+        (checkout / "eval.py").touch()
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(sys, "argv", [str(checkout / "train.py")])
+    command = f"python '{checkout}/eval.py'" if beside else "bms-eval"
+    assert Workdir("run").closing()[-1] == f"measure it    {command} --workdir=run"

@@ -42,8 +42,8 @@ class Workdir:
         """Lines that say where what the run has made is, and what measures it."""
         # With a name of its own: TensorBoard would call the run by the folder of its files.
         named = f"{self.path.resolve().name}:{self.tensorboard}"
-        beside = os.path.join(os.path.dirname(sys.argv[0]), "eval.py")  # what runs, if train.py
-        script = next(filter(os.path.exists, (beside, "eval.py")), None)
+        beside = os.path.join(os.path.dirname(sys.argv[0]), "eval.py")  # the train.py that runs
+        script = next(filter(os.path.exists, ("eval.py", beside)), None)
         evaluate = f"python {shlex.quote(script)}" if script else "bms-eval"
         return [
             f"pictures      {self.samples}",
