@@ -16,6 +16,7 @@ from bms_keras.errors import BadInput
 
 FLIPS = 1  # the random numbers of `flip` beside those of the order
 BLOCK = 1000  # images that are converted at a time
+SMALLEST = 8  # side of what are taken to be flattened images
 WANTED = "uint8 images (n, height, width) or (n, height, width, 1 or 3)"
 
 
@@ -82,11 +83,11 @@ def of_flattened(numbers):
     >>> of_flattened(784), of_flattened(785)
     ('x.reshape(-1, 28, 28) makes images of rows', '')
     """
-    side, side_of_rgb = math.isqrt(numbers), math.isqrt(numbers // 3)
-    if numbers == side**2 > 1:
+    side = math.isqrt(numbers)
+    if numbers == side**2 and side >= SMALLEST:
         return f"x.reshape(-1, {side}, {side}) makes images of rows"
-    if numbers == 3 * side_of_rgb**2 and numbers:
-        side = side_of_rgb
+    side = math.isqrt(numbers // 3)
+    if numbers == 3 * side**2 and side >= SMALLEST:
         return (
             f"x.reshape(-1, {side}, {side}, 3) makes images of rows, or of CIFAR's, whose colours "
             f"come first, x.reshape(-1, 3, {side}, {side}).transpose(0, 2, 3, 1)"

@@ -85,11 +85,10 @@ def _info(model, data):
 def _plane(model, data):
     """What the page draws samples over: the true modes, where they are known; data need not be
     there, so that of one's own points the samples themselves say how far the page reaches."""
-    modes, shown = {"modes": [], "std": 0.0}, None
     if data.kind == "mixture":
         modes, shown = {"modes": data.means.tolist(), "std": data.std}, data.means
-    if shown is None:
-        shown = data.unscaled(model.sample(1000, seed=0))
+    else:
+        modes, shown = {"modes": [], "std": 0.0}, data.unscaled(model.sample(1000, seed=0))
     centre = data.unscaled(np.zeros(2))
     reach = 1.3 * float(np.abs(shown - centre).max())
     return modes | {"scale": data.scale, "centre": centre.tolist(), "reach": reach}
