@@ -79,3 +79,19 @@ def test_ctrl_c_ends_fit_between_two_steps(interruptible, tiny_model, x, capsys)
     assert np.isfinite(model.sample(4, seed=0)).all()
     model.fit(x, batch_size=8, verbose=0)  # and goes on
     assert int(model.optimizer.iterations.numpy()) == 4
+
+
+def test_ctrl_c_is_not_held_back_from_a_callback_list(interruptible, tiny_model, x):
+    """To which nothing is added that could act on it: its epochs would go on to the last."""
+    begun = []
+
+    def press(batch, logs):
+        begun.append(batch)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    press = keras.callbacks.LambdaCallback(on_train_batch_begin=press)
+    model = tiny_model()
+    callbacks = keras.callbacks.CallbackList([press], model=model, epochs=3, steps=1)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(x, epochs=3, callbacks=callbacks, verbose=0)
+    assert len(begun) == 1

@@ -94,16 +94,7 @@ def input_gradient(function, x):
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def shared_pass(call, weights, x):
-    """One pass of a network for two readers; see `backends.call_for_two`.
-
-    Args:
-        call: Function of weights and x that returns what the network makes of x, and its state.
-        weights: List of tensors.
-        x: Tensor.
-
-    Returns:
-        What the network makes of x, twice, and its state, which no gradient passes.
-    """
+    """What `call(weights, x)` returns first, twice, and its state; see `backends.call_for_two`."""
     y, state = call(weights, x)
     return (y, y), state
 

@@ -50,16 +50,7 @@ def input_gradient(function, x):
 
 
 def shared_pass(call, weights, x):
-    """One pass of a network for two readers; see `backends.call_for_two`.
-
-    Args:
-        call: Function of weights and x that returns what the network makes of x, and its state.
-        weights: List of tensors.
-        x: Tensor.
-
-    Returns:
-        What the network makes of x, twice, and its state, which no gradient passes.
-    """
+    """What `call(weights, x)` returns first, twice, and its state; see `backends.call_for_two`."""
     state = None
 
     @tf.custom_gradient

@@ -130,7 +130,8 @@ class Fits:
         step 1 of 10 ... ms/step ... generator ...
         """
         _refuse_weights(**kwargs)
-        if not isinstance(callbacks, keras.callbacks.CallbackList):
+        theirs = isinstance(callbacks, keras.callbacks.CallbackList)
+        if not theirs:
             callbacks = [*_listed(callbacks), WarnNotFinite()]
             if any(isinstance(each, keras.callbacks.SwapEMAWeights) for each in callbacks):
                 raise ValueError(
@@ -143,7 +144,8 @@ class Fits:
         if hasattr(x, "shape"):
             _refuse_unscaled(x)
             batch_size = (batch_size or 32) * self.batches_per_step
-        with _interruptible(callbacks if isinstance(callbacks, list) else []):
+        # To a `CallbackList` nothing is added that could act on what is held back.
+        with contextlib.nullcontext() if theirs else _interruptible(callbacks):
             return super().fit(x, y, batch_size, epochs, verbose, callbacks, **kwargs)
 
     def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", **kwargs):

@@ -233,15 +233,14 @@ class BMSVAEGAN(Autoencoding, StandardCriticLoss):
 
         Where both are the same latents, G decodes them once.
         """
-        if self.image_critic is None:
-            return tiled(self.decode, z_best), None
-        if z_worst is not z_best:
-            z_worst = z_worst if self.critic_to_recognition else ops.stop_gradient(z_worst)
-            return tiled(self.decode, z_best), tiled(self.decode, z_worst)
-        if not self.critic_to_recognition:
+        once = z_worst is z_best or self.image_critic is None
+        if once and self.image_critic is not None and not self.critic_to_recognition:
             return tiled(lambda z: call_for_two(self.generator, z), z_best)
-        x_i = tiled(self.decode, z_best)
-        return x_i, x_i
+        x_best = tiled(self.decode, z_best)
+        if once:
+            return x_best, x_best
+        z_worst = z_worst if self.critic_to_recognition else ops.stop_gradient(z_worst)
+        return x_best, tiled(self.decode, z_worst)
 
     def divergence(self, z):
         """How far q(z|x) is from p(z), by the latent critic or by MMD, over all T samples."""

@@ -82,15 +82,15 @@ def evaluate(
     numbers = metrics.measure(names, sampled, built.data, options)
     charted = metrics.findings(numbers)
     if sampler is not None:
-        by = f"by_{sampler.replace('+', '_')}"  # as TensorBoard takes names
-        charted = {f"{name}_{by}": value for name, value in charted.items()}
+        plain = sampler.replace("+", "_")  # as TensorBoard and files take names
+        charted = {f"{name}_by_{plain}": value for name, value in charted.items()}
     tensorboard.evaluated(folder.tensorboard, charted, step)
     record |= numbers
     if draws:
         record |= _draw(models, built, names, folder)
     folder.log(record)
     if draws and sampler is not None:
-        _draw_sampler(sampler, sampled, built.data, folder)
+        _draw_sampler(plain, sampled, built.data, folder)
     if export_dir:
         notes = {"metrics": record, "config": as_read(config), "data_scale": built.data.scale}
         if len(built.data.shape) == 1:  # of points
@@ -117,8 +117,9 @@ def _draw_sampler(name, sampled, data, folder):
     """Draws what a sampler gives, as `samples_NAME` beside `samples`."""
     with optional("a picture of the sampler"):
         drawn = drawings.while_training(sampled, data)
-        name = f"samples_{name.replace('+', '_')}"
-        image_grids.save({name: drawn["samples"]} if "samples" in drawn else {}, folder)
+        image_grids.save(
+            {f"samples_{name}": drawn["samples"]} if "samples" in drawn else {}, folder
+        )
 
 
 def load(folder, which="newest"):

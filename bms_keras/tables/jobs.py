@@ -67,13 +67,18 @@ class Job:
         Returns:
             Dictionary by the samplers' names. A record is `None` while there is something to do.
         """
-        found, config = {}, self.full_config()
-        about = {name: config[name] for name in ("method", "samples", "seed")}
+        found = {}
         for sampler in self.samplers:
             reason = self.obstacle(sampler)
-            absent = about | {"step": config.steps, "sampler": sampler, "obstacle": reason}
-            found[sampler] = absent if reason else self.record(sampler)
+            absent = reason and self._absent(reason) | {"sampler": sampler}
+            found[sampler] = absent or self.record(sampler)
         return found
+
+    def _absent(self, reason):
+        """A record of that there is no number, and why."""
+        config = self.full_config()
+        about = {name: config[name] for name in ("method", "samples", "seed")}
+        return about | {"step": config.steps, "obstacle": reason}
 
     def record(self, sampler=PRIOR):
         """What was measured by a sampler, or `None` while there is something to do."""
@@ -140,9 +145,7 @@ class Job:
         try:
             evaluation.evaluate(self.folder, names, **how, **self.options)
         except sampling.CannotDraw as error:
-            config = self.full_config()
-            record = {name: config[name] for name in ("method", "samples", "seed")}
-            record |= {"step": config.steps, "measured": list(names), "obstacle": str(error)}
+            record = self._absent(str(error)) | {"measured": list(names)}
             Workdir(self.folder).log(record | self._how(sampler))
 
 
