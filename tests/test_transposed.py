@@ -14,6 +14,8 @@ CASES = [  # kernel, stride, padding, output_padding
     *itertools.product((3, 4, 5), (1, 2, 3), ("same", "valid"), (None,)),
     *itertools.product((3, 5), (2,), ("same",), (0, 1)),
     (4, 2, "same", 1),  # of 0 TensorFlow takes none
+    (2, 3, "same", None),  # a place in a stride that no tap reaches
+    (2, 3, "valid", None),
 ]
 
 

@@ -25,11 +25,12 @@ def standard_normal(shape, seed):
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
 def conv_transpose(x, kernel, strides, padding, output_padding):
-    """`keras.ops.conv_transpose` with a gradient that is fast on CPUs, too.
+    """`keras.ops.conv_transpose` that is fast on CPUs, too, as is its gradient.
 
-    XLA takes the kernel's gradient of a convolution that widens as one whose window is dilated, for
-    which it has no fast code on CPUs. The same sums are those of the convolution that goes the
-    other way, whose gradients are the usual ones: 4 to 14 times as fast.
+    XLA takes it for a convolution of an image with zeros put in, and its kernel's gradient for one
+    with zeros in the window, and has no fast code on CPUs for either. Here no sum has a zero in it:
+    up to 3 times as fast. The gradients are sums of the convolution that goes the other way, whose
+    own gradients are the usual ones: 4 to 14 times as fast.
 
     Args:
         x: Tensor `(batch, height, width, in)`.
@@ -38,7 +39,43 @@ def conv_transpose(x, kernel, strides, padding, output_padding):
         padding: "same" or "valid".
         output_padding: Pair of integers, or `None`.
     """
-    return keras.ops.conv_transpose(x, kernel, strides, padding, output_padding, "channels_last")
+    whole = functools.partial(
+        keras.ops.conv_transpose,
+        strides=strides,
+        padding=padding,
+        output_padding=output_padding,
+        data_format="channels_last",
+    )
+    if jax.default_backend() != "cpu":
+        return whole(x, kernel)
+    sizes = jax.eval_shape(whole, x, kernel).shape[1:3]
+    cuts = [_cut(*each, padding) for each in _by_axis(kernel, strides, output_padding)]
+    return _interleaved(x, kernel, strides, cuts, sizes)
+
+
+def _interleaved(x, kernel, strides, cuts, sizes):
+    """A transposed convolution as one convolution for each place that an output has in a stride."""
+    room = [(0, max(0, stride - size)) for stride, size in zip(strides, kernel.shape, strict=False)]
+    kernel = jax.numpy.pad(kernel, (*room, (0, 0), (0, 0)))  # so that each place has a tap
+    counts = [-(-size // stride) for size, stride in zip(sizes, strides, strict=True)]
+
+    def outputs(*places):
+        taps, pads = kernel, []
+        for axis, (place, cut, stride) in enumerate(zip(places, cuts, strides, strict=True)):
+            skipped, first = divmod(place + cut, stride)
+            taps = jax.lax.slice_in_dim(taps, first, taps.shape[axis], stride, axis)
+            reach = taps.shape[axis] - 1
+            before = reach - skipped
+            pads.append((before, counts[axis] + reach - x.shape[axis + 1] - before))
+        axes = ("NHWC", "HWOI", "NHWC")
+        taps = taps[::-1, ::-1]
+        return jax.lax.conv_general_dilated(x, taps, (1, 1), pads, dimension_numbers=axes)
+
+    rows, columns = map(range, strides)
+    y = [jax.numpy.stack([outputs(i, j) for j in columns], axis=3) for i in rows]
+    y = jax.numpy.stack(y, axis=2)  # (batch, counts[0], strides[0], counts[1], strides[1], out)
+    y = y.reshape(len(x), counts[0] * strides[0], counts[1] * strides[1], -1)
+    return y[:, : sizes[0], : sizes[1]]
 
 
 def _conv_transpose_forward(x, kernel, strides, padding, output_padding):
@@ -48,9 +85,8 @@ def _conv_transpose_forward(x, kernel, strides, padding, output_padding):
 def _conv_transpose_backward(strides, padding, output_padding, tensors, gradient):
     x, kernel = tensors
     pads = []
-    for axis, stride in enumerate(strides):
-        size, extra = kernel.shape[axis], output_padding and output_padding[axis]
-        first = _cut(size, stride, padding, extra)
+    for axis, (size, stride, extra) in enumerate(_by_axis(kernel, strides, output_padding)):
+        first = _cut(size, stride, extra, padding)
         last = (x.shape[axis + 1] - 1) * stride + size - gradient.shape[axis + 1] - first
         pads.append((first, last))
 
@@ -62,7 +98,12 @@ def _conv_transpose_backward(strides, padding, output_padding, tensors, gradient
     return of_x, pull_back(x)[0]
 
 
-def _cut(size, stride, padding, output_padding):
+def _by_axis(kernel, strides, output_padding):
+    """The kernel's size, the stride and the output padding of each axis."""
+    return zip(kernel.shape[:2], strides, output_padding or (None, None), strict=True)
+
+
+def _cut(size, stride, output_padding, padding):
     """What Keras cuts off a transposed convolution's first side, of a kernel of that size."""
     if padding == "valid":
         return 0
