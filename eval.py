@@ -21,7 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 try:
     from absl import flags
 
-    from bms_keras.runs import cli, evaluation
+    from bms_keras.runs import cli
 except ImportError as error:
     sys.exit(f"eval.py: {error}")
 
@@ -49,6 +49,8 @@ flags.register_validator(
 
 
 def main():
+    from bms_keras.runs import evaluation
+
     given = {n: flag.value for n, flag in (EXPORTS | PROTOCOL).items() if flag.value is not None}
     which = CHECKPOINT.value if CHECKPOINT.value in ("newest", "best") else int(CHECKPOINT.value)
     given |= {"sampler": SAMPLER.value, "sampler_points": POINTS.value}
@@ -57,4 +59,4 @@ def main():
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, "bms_keras.runs.evaluation")

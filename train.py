@@ -21,8 +21,7 @@ try:
     from absl import flags
     from ml_collections import config_flags
 
-    from bms_keras import distribution
-    from bms_keras.runs import cli, config, listing, training
+    from bms_keras.runs import cli
 except ImportError as error:
     sys.exit(f"train.py: {error}")
 
@@ -37,11 +36,22 @@ PROCESS = flags.DEFINE_integer("process_id", None, "The number of this one, from
 VERBOSE = flags.DEFINE_boolean("verbose", False, "All that is logged, after each epoch's line.")
 PRINT = flags.DEFINE_boolean("print_config", False, "Print the config, and do not train.")
 EXPLAIN = flags.DEFINE_boolean("help-config", False, "Print what each field means, too.")
-flags.DEFINE_flag(cli.Answer("list", "Print all methods, configs, metrics, …", listing.parts))
+
+
+def listed():
+    from bms_keras.runs import listing
+
+    return listing.parts()
+
+
+flags.DEFINE_flag(cli.Answer("list", "Print all methods, configs, metrics, …", listed))
 cli.require_config()
 
 
 def main():
+    from bms_keras import distribution
+    from bms_keras.runs import config, listing, training
+
     if PRINT.value or EXPLAIN.value:
         print(listing.of_config(config.complete(CONFIG.value), EXPLAIN.value))
         return
@@ -50,4 +60,4 @@ def main():
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, "bms_keras.runs.training")

@@ -1,48 +1,41 @@
 """Hybrid VAE-GANs in Keras 3: "Best-of-Many-Samples" Distribution Matching."""
 
+import importlib
 import signal
-import sys
 
-from bms_keras.errors import CONSOLE_SCRIPTS, own_command, without_greetings
-
-if own_command():  # Ctrl-C ends its imports; see `runs.cli.run`
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-try:
-    with without_greetings():
-        import keras  # noqa: F401  (its import loads the backend, which may be missing)
-except (ImportError, ValueError) as error:
-    told = (
-        "Keras could not load its backend: install it, or set KERAS_BACKEND to 'tensorflow' or "
-        f"'jax'. Received: {error}"
-    )
-    if own_command() in CONSOLE_SCRIPTS:
-        sys.exit(f"{own_command()}: {told}")
-    raise ImportError(told) from error
-
-from bms_keras import callbacks, objectives
-from bms_keras.errors import BadInput
-from bms_keras.game import Game, Player
-from bms_keras.game.optimizers import PlayerOptimizers
-from bms_keras.layers import Gain, SpectralNormalization
-from bms_keras.methods.gan import GAN
-from bms_keras.methods.hybrid import BMSVAEGAN
-from bms_keras.monitoring.drawings import Drawing
-from bms_keras.runs.loading import load_run
+from bms_keras.runs import starting
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "BMSVAEGAN",
-    "GAN",
-    "BadInput",
-    "Drawing",
-    "Gain",
-    "Game",
-    "Player",
-    "PlayerOptimizers",
-    "SpectralNormalization",
-    "__version__",
-    "callbacks",
-    "load_run",
-    "objectives",
-]
+_HOMES = {  # of what is public
+    "BMSVAEGAN": "bms_keras.methods.hybrid",
+    "GAN": "bms_keras.methods.gan",
+    "BadInput": "bms_keras.errors",
+    "Drawing": "bms_keras.monitoring.drawings",
+    "Gain": "bms_keras.layers",
+    "Game": "bms_keras.game",
+    "Player": "bms_keras.game",
+    "PlayerOptimizers": "bms_keras.game.optimizers",
+    "SpectralNormalization": "bms_keras.layers",
+    "load_run": "bms_keras.runs.loading",
+}
+_MODULES = "callbacks", "objectives"
+
+__all__ = ["__version__", *_HOMES, *_MODULES]
+
+
+def __getattr__(name):
+    """What is public, when it is first asked for."""
+    if name in _MODULES:
+        return importlib.import_module(f"bms_keras.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return globals().setdefault(name, getattr(importlib.import_module(_HOMES[name]), name))
+
+
+if starting.own_command():  # Ctrl-C ends its imports; see `runs.cli.run`
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+if starting.own_command() not in starting.SCRIPTS:  # these read their flags first
+    starting.load_keras()
+    for _name in __all__:  # Keras finds what it loads from a file by the classes that are imported
+        globals().get(_name) or __getattr__(_name)

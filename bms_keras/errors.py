@@ -9,7 +9,6 @@ import reprlib
 import sys
 import tempfile
 
-CONSOLE_SCRIPTS = "bms-train", "bms-eval", "bms-tables"
 OWN = ". One of your own comes by config.imports"  # what a registry that users add to says, too
 
 # What TensorFlow and JAX log while they start: from TensorFlow 2.21 on, whatever
@@ -26,13 +25,6 @@ class BadInput(ValueError):
 
 class NotFinite(BadInput):
     """Training came to a number that is not finite."""
-
-
-def own_command():
-    """What is being run, if it is of this package: a console script, or "-m" with a module."""
-    script = os.path.basename(sys.argv[0]) if sys.argv else ""
-    module = script == "-m" and any(each.startswith("bms_keras.") for each in sys.orig_argv)
-    return script if module or script in CONSOLE_SCRIPTS else None
 
 
 def one_line(text):

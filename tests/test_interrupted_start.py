@@ -23,7 +23,9 @@ raise ImportError("the signal was lost")
 """
 
 
-@pytest.mark.parametrize("command", [["train.py"], ["eval.py"], ["-m", "bms_keras.tables"]])
+@pytest.mark.parametrize(
+    "command", [["train.py", "--list"], ["eval.py"], ["-m", "bms_keras.tables"]]
+)
 def test_an_import_that_is_interrupted_ends_at_once_and_says_nothing(tmp_path, command):
     (tmp_path / "keras.py").write_text(KERAS)
     paths = os.pathsep.join([str(tmp_path), str(ROOT)])

@@ -1,7 +1,11 @@
-"""What `train.py` and `eval.py` share: bad input ends in one line, without a traceback."""
+"""What `train.py` and `eval.py` share: bad input ends in one line, without a traceback.
+
+What loads Keras is imported where it is needed: `--help` and a mistyped flag need none of it.
+"""
 
 import ast
 import functools
+import importlib
 import itertools
 import os
 import re
@@ -10,23 +14,29 @@ import sys
 
 from absl import app, flags
 
-from bms_keras import files, metrics
-from bms_keras.errors import BadInput, warn, without_greetings
+from bms_keras import files
+from bms_keras.errors import BadInput, similar, warn, without_greetings
 from bms_keras.files import modules
-from bms_keras.runs import named_configs, schema
-from bms_keras.runs.workdir import Workdir
+from bms_keras.runs import named_configs
+from bms_keras.runs.starting import load_keras
 
 flags.disclaim_key_flags()  # what is defined here is listed by the --help of the script that asks
 
 
-def run(main):
-    """Parses the flags and calls `main()`; exits with 1 on bad input, with 2 on bad flags."""
+def run(main, *needs):
+    """Parses the flags and calls `main()`; exits with 1 on bad input, with 2 on bad flags.
+
+    Args:
+        main: Function without arguments.
+        *needs: Names of modules that it imports: meanwhile Ctrl-C ends the program at once.
+    """
 
     prepare()
 
     def parse(argv):
         try:
             arguments = flags.FLAGS.read_flags_from_files(argv[1:], force_gnu=False)
+            _check_names(arguments)
             if "config" in flags.FLAGS:
                 arguments = _with_config(arguments)
             rest = flags.FLAGS([argv[0], *arguments])
@@ -38,6 +48,9 @@ def run(main):
             _fail(2, _no_section(str(error)))
         except Exception as error:  # a config file is a program, which may raise anything
             _fail(2, error)
+        load_keras()
+        for module in needs:
+            importlib.import_module(module)
         if "tensorflow" in sys.modules:  # it looks for GPUs, and says so, before `main` is called
             with without_greetings():
                 sys.modules["tensorflow"].config.list_physical_devices()
@@ -68,6 +81,7 @@ def prepare():
             if flag == "workdir":
                 _import_parts_of(value)
             if flag in ("config.imports", "imports"):
+                load_keras()
                 modules.load([value])
     except BadInput as error:
         _fail(2, error)
@@ -76,10 +90,14 @@ def prepare():
 def _import_parts_of(path):
     """Imports what the run in a folder asks for; what is wrong with the path is said later."""
     try:
-        run = Workdir(path)
+        if not files.expanded(path).is_dir():
+            return
     except BadInput:
         return
-    run.import_parts()
+    load_keras()
+    from bms_keras.runs.workdir import Workdir
+
+    Workdir(path).import_parts()
 
 
 def _given(arguments, seen=()):
@@ -121,6 +139,9 @@ def define_options():
         float: flags.DEFINE_float,
         str: flags.DEFINE_string,
     }
+    load_keras()
+    from bms_keras import metrics
+
     options = {}
     for name, field in metrics.options().items():
         try:
@@ -169,6 +190,8 @@ def _no_section(text):
     section = re.match(r"flag --config\.([\w.]+)=.* as a ConfigDict", text)
     if not section:
         return text
+    from bms_keras.runs import schema
+
     first = next(name for name in schema.of_all() if name.startswith(f"{section[1]}."))
     return f"--config.{section[1]} holds fields: set one of them, as --config.{first}=VALUE"
 
@@ -195,8 +218,29 @@ class Answer(flags.BooleanFlag):
 
     def parse(self, argument):
         if self._parse(argument):
+            load_keras()
             print(self._answer())
             sys.exit(0)
+
+
+def _check_names(arguments):
+    """Refuses a flag that does not exist; what is set in a config is known when that is loaded."""
+    rest = iter(arguments)
+    for argument in rest:
+        name, equals, _ = argument.lstrip("-").partition("=")
+        if not argument.startswith("-") or name in ("", "undefok"):
+            return  # for absl to read
+        if name.startswith("config."):
+            continue
+        known = next(filter(flags.FLAGS.__contains__, (name, name.removeprefix("no"))), None)
+        if known is None:
+            near = similar(name, flags.FLAGS)
+            line = str(flags.UnrecognizedFlagError(name, argument, near and [near]))
+            elsewhere = not near and "config" in flags.FLAGS
+            hint = ". A field of the config is set by --config.FIELD=VALUE" if elsewhere else ""
+            raise BadInput(line + hint)
+        if not equals and not flags.FLAGS[known].boolean:
+            next(rest, None)
 
 
 def _with_config(arguments):
@@ -207,8 +251,13 @@ def _with_config(arguments):
     given = dict(_given(arguments))
     if "config" not in given:
         run = given.get("workdir")
-        known = run and Workdir(run).config_file.exists()
+        if not run or not files.expanded(run, "--workdir").is_dir():
+            return arguments
+        from bms_keras.runs.workdir import Workdir
+
+        known = Workdir(run).config_file.exists()
         return [f"--config={named_configs.OF_A_RUN}:{run}", *arguments] if known else arguments
+    load_keras()  # before the config does
     found = []
     for before, argument in itertools.pairwise(["", *arguments]):
         flag, equals, value = argument.partition("=")
@@ -226,6 +275,8 @@ def _no_field(cause):
     Args:
         cause: A text of ml_collections that begins with the last part of its name, quoted.
     """
+    from bms_keras.runs import schema
+
     text = " ".join(str(cause.args[0] if isinstance(cause, KeyError) else cause).split())
     word = re.match(r"'([^']*)'", text)
     line = f"the config has no field {word[0] if word else text}"
