@@ -74,7 +74,8 @@ def test_columns_and_words_make_room_for_numbers(play, monkeypatch, columns, lin
 
 
 def test_a_first_call_has_no_pace_and_a_long_step_no_exponent(play):
-    first, *_ = play(Terminal(), steps=60_000).split("\r")[1:]
+    compiling, first, *_ = play(Terminal(), steps=60_000).split("\r")[1:]
+    assert compiling.startswith("the first step is compiled")
     assert first.split()[4:] == ["-", "ms/step\x1b[K"]
     slow = Progress(stream=io.StringIO())
     slow.calls, slow.compiling = [(0.0, 0), (35.78, 1)], False

@@ -56,6 +56,10 @@ class Progress(keras.callbacks.Callback):
         self.steps = self.asked
         if self.steps is None and self.params.get("steps"):
             self.steps = self._step() + (self.params["epochs"] - epoch) * self.params["steps"]
+        if self.compiling and self.page.live:
+            self.page.under_way(
+                "the first step is compiled, which may take a minute"[: self.page.width]
+            )
 
     def on_train_batch_end(self, batch, logs=None):
         now = perf_counter()
