@@ -13,13 +13,12 @@ takes it in later. In the page, what stands between <!-- NAME --> and <!-- /NAME
 import glob
 import json
 import pathlib
-import re
 
 import numpy as np
 from absl import app, flags
 from matplotlib.figure import Figure
 
-from benchmarks.report import machine
+from benchmarks.report import filled, machine
 from bms_keras.errors import warn
 from bms_keras.files import write_atomically
 from bms_keras.metrics.modes import PERFECT
@@ -100,14 +99,6 @@ def of_kind(row, start):
 
 def markdown(name, rows):
     return report.markdown(rows, "published" if name == "stacked" else "paper")
-
-
-def filled(page, tables):
-    """The page with its tables replaced."""
-    for name, table in tables.items():
-        part = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-        page = part.sub(lambda found, table=table: f"{found[1]}{table}\n{found[2]}", page)
-    return page
 
 
 def picture(found):

@@ -11,6 +11,7 @@ import types
 import keras
 import numpy as np
 import pytest
+from absl import flags
 
 import bms_keras
 from bms_keras import data
@@ -218,3 +219,9 @@ class NumpyLosses:
 def close(tensor, expected, rtol=1e-4):
     """Asserts that a tensor has the expected values."""
     np.testing.assert_allclose(keras.ops.convert_to_numpy(tensor), expected, rtol=rtol, atol=1e-5)
+
+
+def forget_flags(module):
+    """Forgets the flags that a benchmark defines: another that is imported has an --out, too."""
+    for flag in list(flags.FLAGS.flags_by_module_dict()[module.__name__]):
+        delattr(flags.FLAGS, flag.name)

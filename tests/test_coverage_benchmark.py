@@ -3,12 +3,12 @@
 import json
 
 import pytest
-from absl import flags
+from helpers import forget_flags
 
-from benchmarks import coverage
+from benchmarks import coverage, report
 
-for flag in list(flags.FLAGS.flags_by_module_dict()[coverage.__name__]):
-    delattr(flags.FLAGS, flag.name)  # another benchmark that is imported has an --out, too
+forget_flags(coverage)
+
 
 pytestmark = pytest.mark.neutral
 RECORD = {"method": "sn_gan", "samples": 1, "step": 4, "modes": 8, "mode_kl": 0.01}
@@ -52,13 +52,13 @@ def test_a_page_keeps_what_stands_around_its_tables(runs):
     page = "before\n<!-- points -->\nold\n<!-- /points -->\nafter\n<!-- stacked -->\nto be run\n"
     page += "<!-- /stacked -->\n"
     rows = coverage.of_runs(runs)
-    found = coverage.filled(page, {"points": coverage.markdown("points", rows)})
+    found = report.filled(page, {"points": coverage.markdown("points", rows)})
     assert found.startswith("before\n<!-- points -->\n| data | method | sampler |")
     assert "old" not in found
     assert found.endswith(
         "<!-- /points -->\nafter\n<!-- stacked -->\nto be run\n<!-- /stacked -->\n"
     )
-    assert coverage.filled(found, {}) == found
+    assert report.filled(found, {}) == found
 
 
 def test_a_picture_takes_what_there_is(runs):
