@@ -3,11 +3,11 @@
     python -m benchmarks.table1 --steep=runs/steep.json --authors=runs/authors.json \\
         --relu=runs/relu.json --out=results/table1.json --page=results/README.md
 
-Each is what `python -m bms_keras.tables --table=1 --only=CONFIGS --seeds=5 --first_seed=9000` writes:
-of `grid_steep,ring_steep` (an equal budget), of `grid_authors,ring_authors` (the settings of each
-method's authors) and of `grid,ring` (the paper's ReLU networks). What is not there yet is said and
-left out; rows of fewer seeds say how many. In the page, what stands between <!-- steep --> and
-<!-- /steep --> is replaced, and so for the others.
+Each is what `python -m bms_keras.tables --table=1 --seeds=5 --first_seed=9000 --only=CONFIGS`
+writes: of `grid_steep,ring_steep` (an equal budget), of `grid_authors,ring_authors` (the settings
+of each method's authors) and of `grid,ring` (the paper's ReLU networks). What is not there yet is
+said and left out; rows of fewer seeds say how many. In the page, what stands between <!-- steep -->
+and <!-- /steep --> is replaced, and so for the others.
 """
 
 import json
