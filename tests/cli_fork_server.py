@@ -6,6 +6,7 @@ error, and whether what lies in the folder has changed. Neither TensorFlow nor J
 the fork, only imported: their threads would not survive it. Pictures show fewer latents.
 """
 
+import contextlib
 import functools
 import json
 import os
@@ -18,7 +19,9 @@ ROOT = pathlib.Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 import helpers  # noqa: E402
-import tensorflow  # noqa: E402, F401  (Keras imports it to set a seed, on JAX too)
+
+with contextlib.suppress(ImportError):  # where it is, Keras imports it to set a seed, on JAX too
+    import tensorflow  # noqa: F401
 
 from benchmarks.fuzz.harness import forked, script  # noqa: E402
 from bms_keras.runs import evaluation, training  # noqa: E402, F401  (the imports that are spared)

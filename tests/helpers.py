@@ -41,16 +41,21 @@ class ForkServer:
     It is a context manager. Calling it with what would follow `python` on a command line, a
     `folder` to look at and changes to the environment gives what `subprocess.run` would: an object
     with `returncode`, `stdout`, `stderr`, and `changed`, whether what lies in the folder has.
+
+    Args:
+        cwd: Where they run.
+        **environment: What the process that is forked has beside this one's.
     """
 
-    def __init__(self, cwd=ROOT):
+    def __init__(self, cwd=ROOT, **environment):
         self._cwd = cwd
+        self._environment = {"KERAS_BACKEND": keras.backend.backend()} | environment
 
     def __enter__(self):
         self._server = subprocess.Popen(
             [sys.executable, str(ROOT / "tests" / "cli_fork_server.py")],
             cwd=self._cwd,
-            env=os.environ | {"KERAS_BACKEND": keras.backend.backend()},
+            env=os.environ | self._environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

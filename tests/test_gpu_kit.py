@@ -2,17 +2,15 @@
 
 import functools
 import json
-import os
 import pathlib
 import shutil
-import subprocess
-import sys
 import tarfile
 
 import keras
 import numpy as np
 import pytest
 from absl.testing import flagsaver
+from helpers import ForkServer
 
 from bms_keras.metrics import feature_networks
 from bms_keras.metrics.ivom import ivom
@@ -33,7 +31,7 @@ def refuse(*args, **kwargs):
 
 sys.meta_path.insert(0, NoTensorFlow())
 socket.socket.connect = refuse
-if any("gpu.train" in word or "gpu.speed" in word for word in sys.orig_argv):
+if any("cli_fork_server" in word for word in sys.orig_argv):
     from benchmarks.gpu import loop
 
     loop.STEPS = 5  # a call, in place of 50: on a CPU the steps would take minutes
@@ -50,10 +48,14 @@ def folder(tmp_path_factory):
     train, test = (rng.integers(0, 256, (n, 32, 32, 3), "uint8") for n in (220, 30))
     np.savez(path / "images.npz", x_train=train, x_test=test)
 
+    with ForkServer(path, PYTHONPATH=f"{path}:{ROOT}") as server:
+        _rehearse(path, server)
+    return path
+
+
+def _rehearse(path, server):
     def run(tool, *flags):
-        env = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": f"{path}:{ROOT}"}
-        command = [sys.executable, "-m", f"benchmarks.gpu.{tool}", *flags]
-        done = subprocess.run(command, cwd=path, env=env, capture_output=True, text=True)
+        done = server("-m", f"benchmarks.gpu.{tool}", *flags)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -78,7 +80,6 @@ def folder(tmp_path_factory):
     run("pack", "--data=images.npz", "--out=later", "--wheels=", "--also=checkpoints,images.npz")
     said = run("train", "--steps=15", "--out=out2", "--precision=bfloat16", *goes_on)
     assert "sn_gan goes on at step 10" in said
-    return path
 
 
 def test_the_images_arrive_as_they_were(folder):
