@@ -29,7 +29,7 @@ def conv_transpose(x, kernel, strides, padding, output_padding):
 
     XLA takes it for a convolution of an image with zeros put in, and its kernel's gradient for one
     with zeros in the window, and has no fast code on CPUs for either. Here no sum has a zero in it:
-    up to 3 times as fast. The gradients are sums of the convolution that goes the other way, whose
+    1 to 2 times as fast. The gradients are sums of the convolution that goes the other way, whose
     own gradients are the usual ones: 4 to 14 times as fast.
 
     Args:
