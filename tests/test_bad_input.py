@@ -34,6 +34,8 @@ CASES = {
     "a config that is no Python": (NEW, "train.py", ["--config=@/bad_config.py"], "syntax"),
     "a stray word": (NEW, "train.py", [GRID, "grid"], "unexpected arguments: grid"),
     "no such flag": (NEW, "train.py", [GRID, "--wrkdir=a"], "Unknown command line flag 'wrkdir'"),
+    "a misspelt method": (NEW, "train.py", [f"{GRID}:BMS-VAEGAN"], "Did you mean 'bms_vae_gan'?"),
+    "a field as a flag": (NEW, "train.py", [GRID, "--T=3"], "Did you mean --config.samples?"),
     "no such method": (NEW, "train.py", [f"{GRID}:vae"], "method must be one of bms_vae_gan, "),
     "no such metric": (
         NEW,
@@ -99,7 +101,6 @@ FIELDS = {  # FIELD=VALUE of a config on Grid, and the line
     "data=my_images": "--config.data holds fields: set one of them, as --config.data.source=VALUE",
     "objective.lamda=1": "no field 'lamda'. Did you mean --config.objective.lambda_?",
     "n_samples=3": "no field 'n_samples'. Did you mean --config.samples?",
-    "method=BMS-VAEGAN": "Received: 'BMS-VAEGAN'. Did you mean 'bms_vae_gan'?",
     "data.sorce=grid": "sorce",
     "samples=0": "at least 1. Received: 0",
     "samples=many": "many",

@@ -56,6 +56,7 @@ def test_a_config_brings_its_modules(folder):
     [
         (("my_missing",), "'my_missing' cannot be imported, .*: No module named 'my_missing'"),
         (("my_broken",), "'my_broken' cannot be imported, .*: SyntaxError: .*line 1"),
+        (("my_folder",), "'my_folder' cannot be imported, .*: ImportError: a folder without"),
         (("my_parts.py/",), "config.imports must be a tuple of module names"),
         ("my_parts", "config.imports must be a tuple of module names"),
         ((1,), "config.imports must be a tuple of module names"),
@@ -63,6 +64,7 @@ def test_a_config_brings_its_modules(folder):
 )
 def test_what_is_no_module_gets_one_line(folder, names, message):
     (folder / "my_broken.py").write_text("def (")
+    (folder / "my_folder").mkdir()
     values = config().to_dict() | {"imports": names}
     with pytest.raises(BadInput, match=message) as error:
         complete(values)

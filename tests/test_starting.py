@@ -40,10 +40,10 @@ def test_help_needs_no_keras(run):
     ("arguments", "said"),
     [
         (["--confg=grid"], "Unknown command line flag 'confg'. Did you mean: config ?"),
-        (
-            ["--noverbose", "--workdir", "x", "--seed=3"],
-            "Unknown command line flag 'seed'. A field of ",
-        ),
+        (["--noverbose", "--workdir", "x", "--lits"], "Unknown command line flag 'lits'. Did "),
+        (["--flagfile"], "--flagfile must name a file"),
+        (["--config.steps=3", "--workdir=x"], "flag --config=None: is needed to begin a run"),
+        (["--config=grid", "--config.method=wae"], "the method is chosen by the config, as in "),
         (["--config=grit", "--workdir=x"], "--config must be a file or one of "),
         (["--num_processes=two"], "flag --num_processes=two: invalid literal"),
         (["--workdir=nosuch"], "flag --config=None: is needed to begin a run"),

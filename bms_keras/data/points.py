@@ -51,7 +51,8 @@ class Points(Epochs):
             digests = digests, contents.of_rows(test)
         self.digests = tuple(digests)
         self.centre = train.mean(0)
-        self.scale = float(np.sqrt(np.mean(np.sum((train - self.centre) ** 2, -1))))
+        with np.errstate(over="ignore", invalid="ignore"):  # what is too large is refused below
+            self.scale = float(np.sqrt(np.mean(np.sum((train - self.centre) ** 2, -1))))
         if not 0 < self.scale < np.inf:
             raise BadInput(
                 f"{name}:x_train must hold two different points to train on, with numbers below "

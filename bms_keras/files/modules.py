@@ -19,7 +19,8 @@ def load(names):
     for name in (name for text in names for name in text.split(",") if name):
         search_current_folder()
         try:
-            importlib.import_module(name)
+            if importlib.import_module(name).__file__ is None:
+                raise ImportError("a folder without __init__.py, which holds nothing to import")
         except Exception as error:  # a module is a program, which may raise anything
             raise BadInput(
                 f"config.imports: {shown(name)} cannot be imported, from {os.getcwd()} or the "

@@ -17,7 +17,7 @@ from absl import app, flags
 from bms_keras import files
 from bms_keras.errors import BadInput, similar, warn, without_greetings
 from bms_keras.files import modules
-from bms_keras.runs import named_configs
+from bms_keras.runs import hints, named_configs
 from bms_keras.runs.starting import load_keras
 
 flags.disclaim_key_flags()  # what is defined here is listed by the --help of the script that asks
@@ -43,9 +43,9 @@ def run(main, *needs):
             if rest[1:]:
                 raise flags.Error(f"unexpected arguments: {' '.join(rest[1:])}")
         except (AttributeError, KeyError) as error:  # a locked config refuses a field, a section
-            _fail(2, _no_field(error.args[0]))
+            _fail(2, hints.no_field(error.args[0], _typed()))
         except flags.IllegalFlagValueError as error:
-            _fail(2, _no_section(str(error)))
+            _fail(2, hints.no_section(str(error)))
         except Exception as error:  # a config file is a program, which may raise anything
             _fail(2, error)
         load_keras()
@@ -122,9 +122,16 @@ def _given(arguments, seen=()):
         if flag == "config" and value:
             path, _, _ = named_configs.located(value).partition(":")
             files.check_regular(files.expanded(path, "--config"))
-        if flag == "flagfile" and value and value not in seen:
+        if flag == "flagfile" and not value:
+            raise BadInput("--flagfile must name a file")
+        if flag == "flagfile" and value not in seen:
             lines = files.read(files.expanded(value, "--flagfile")).decode(errors="replace")
             yield from _given(lines.splitlines(), (*seen, value))
+
+
+def _typed():
+    """The names of the flags of the command line."""
+    return {flag for flag, _ in _given(sys.argv[1:])}
 
 
 def define_options():
@@ -185,17 +192,6 @@ def require_config():
     )
 
 
-def _no_section(text):
-    """What to say of a value that does not fit its flag, or is given to a section of a config."""
-    section = re.match(r"flag --config\.([\w.]+)=.* as a ConfigDict", text)
-    if not section:
-        return text
-    from bms_keras.runs import schema
-
-    first = next(name for name in schema.of_all() if name.startswith(f"{section[1]}."))
-    return f"--config.{section[1]} holds fields: set one of them, as --config.{first}=VALUE"
-
-
 def _validate(field, value):
     """Whether the value of a flag fits its field, in absl's terms."""
     expected = value is not None and field.rule(value)
@@ -230,6 +226,8 @@ def _check_names(arguments):
         name, equals, _ = argument.lstrip("-").partition("=")
         if not argument.startswith("-") or name in ("", "undefok"):
             return  # for absl to read
+        if name == "config.method":
+            raise BadInput("the method is chosen by the config, as in --config=grid:wae")
         if name.startswith("config."):
             continue
         known = next(filter(flags.FLAGS.__contains__, (name, name.removeprefix("no"))), None)
@@ -237,8 +235,7 @@ def _check_names(arguments):
             near = similar(name, flags.FLAGS)
             line = str(flags.UnrecognizedFlagError(name, argument, near and [near]))
             elsewhere = not near and "config" in flags.FLAGS
-            hint = ". A field of the config is set by --config.FIELD=VALUE" if elsewhere else ""
-            raise BadInput(line + hint)
+            raise BadInput(f"{line}{hints.meant(name, _typed()) if elsewhere else ''}")
         if not equals and not flags.FLAGS[known].boolean:
             next(rest, None)
 
@@ -251,12 +248,13 @@ def _with_config(arguments):
     given = dict(_given(arguments))
     if "config" not in given:
         run = given.get("workdir")
-        if not run or not files.expanded(run, "--workdir").is_dir():
-            return arguments
-        from bms_keras.runs.workdir import Workdir
+        if run and files.expanded(run, "--workdir").is_dir():
+            from bms_keras.runs.workdir import Workdir
 
-        known = Workdir(run).config_file.exists()
-        return [f"--config={named_configs.OF_A_RUN}:{run}", *arguments] if known else arguments
+            if Workdir(run).config_file.exists():
+                return [f"--config={named_configs.OF_A_RUN}:{run}", *arguments]
+        # Without those of its fields: what is missing is the config.
+        return [each for each in arguments if not re.match("--?config\\.", each)]
     load_keras()  # before the config does
     found = []
     for before, argument in itertools.pairwise(["", *arguments]):
@@ -267,24 +265,6 @@ def _with_config(arguments):
             argument = named_configs.located(argument)
         found.append(argument)
     return found
-
-
-def _no_field(cause):
-    """What to say of a field that a config lacks.
-
-    Args:
-        cause: A text of ml_collections that begins with the last part of its name, quoted.
-    """
-    from bms_keras.runs import schema
-
-    text = " ".join(str(cause.args[0] if isinstance(cause, KeyError) else cause).split())
-    word = re.match(r"'([^']*)'", text)
-    line = f"the config has no field {word[0] if word else text}"
-    typed = {flag for flag, _ in _given(sys.argv[1:])}
-    fields = schema.meant(word[1]) if word else []
-    fields = [name for name in fields if f"config.{name}" not in typed]
-    hint = f". Did you mean {' or '.join(f'--config.{name}' for name in fields)}?"
-    return f"{line}{hint if fields else ''}"
 
 
 def _fail(status, error):
