@@ -123,3 +123,16 @@ def test_an_npy_is_trained_on(load, tmp_path):
         bms_keras.BadInput, match=r"cannot be read as an \.npy: it claims 216 bytes"
     ):
         load(None, "some.npy")
+
+
+@pytest.mark.parametrize(
+    ("x", "how"),
+    [
+        (np.zeros(500, "float32"), r"x\[:, None\] makes points"),
+        (np.zeros((500, 2), "uint8"), r'x\.astype\("float32"\) makes points'),
+        (np.zeros((5, 784), "uint8"), r"x\.reshape\(-1, 28, 28\) makes images"),
+    ],
+)
+def test_what_is_neither_images_nor_points_gets_what_makes_it_so(x, how):
+    with pytest.raises(bms_keras.BadInput, match=how):
+        as_uint8(x, "x_train")

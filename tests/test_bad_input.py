@@ -137,7 +137,7 @@ FIELDS = {  # FIELD=VALUE of a config on Grid, and the line
     "data.resolution=-8": "at least 0. Received: -8",
     "data.channels=2": "1, 3, or 0 for the source's. Received: 2",
     "data.source=mars": "or of a folder of images. Received: 'mars'",
-    "data.source=~/nowhere/d": "there is nothing at ~/nowhere/d. If a run's data have moved",
+    "data.source=~/nowhere/d": "there is nothing at ~/nowhere/d: say by --config.data",
     "data.source=": "or of a folder of images. Received: ''",
     "networks.family=transformer": "one of mlp, dcgan, standard_cnn, cnn. Received: 'transformer'",
     "networks.latent_dim=0": "config.networks.latent_dim must be",

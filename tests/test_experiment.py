@@ -128,6 +128,7 @@ def test_rates_fall_to_their_share_but_the_image_critics_to_no_less_than_its_own
         ("eval_metrics", ("beauty",), "a metric must be one of modes, .*'beauty'"),
         ("protocol.real", 1, "config.protocol.real must be an integer of at least 2"),
         ("data.held_out", 1.0, "config.data.held_out must be in .0, 1."),
+        ("data.source", "my_points.npz", "nothing at my_points.npz: say by --config.data.source="),
         ("data.source", "mars", "data.source must be one of grid, ring, 'tfds:NAME'.*'mars'"),
         ("networks.family", "resnet", "networks.family must be one of mlp, dcgan, .*'resnet'"),
     ],

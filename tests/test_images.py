@@ -269,7 +269,9 @@ def test_a_file_that_is_no_npz(load, tmp_path, content):
 
 def test_a_source_that_is_missing(tmp_path):
     path = str(tmp_path / "missing.npz")
-    with pytest.raises(bms_keras.BadInput, match=r"there is nothing at .*If a run's data") as e:
+    with pytest.raises(
+        bms_keras.BadInput, match=r"there is nothing at .*Where the data of a run"
+    ) as e:
         data.load(types.SimpleNamespace(source=path), 2, seed=0)
     assert path in str(e.value)
 

@@ -102,10 +102,12 @@ def load(config, batch_size, seed):
         return sources.from_folder(config, path, batch_size, seed)
     if path and path.is_file() and path.suffix in ARRAYS:
         return sources.from_arrays(config, path, batch_size, seed)
-    if source and not path and any(mark in source for mark in "/~\\"):
+    meant = source.endswith(ARRAYS) or any(mark in source for mark in "/~\\")
+    if source and not path and meant:
         raise BadInput(
-            f"config.data.source: there is nothing at {one_line(source)}. If a run's data have "
-            "moved, train.py with --config.data.source=NEW goes on there, and notes it"
+            f"config.data.source: there is nothing at {one_line(source)}: say by "
+            "--config.data.source=PATH where your data are. Where the data of a run have moved, the "
+            "run goes on with them, and notes it"
         )
     raise BadInput(
         f"config.data.source must be one of {', '.join(SOURCES)}, '{TFDS}NAME', '{STACKED}FILE', "

@@ -67,7 +67,11 @@ def as_uint8(images, name):
 
 
 def _reshaped(shape):
-    """What makes images of an array of another shape, if that is known; else ""."""
+    """What makes images, or points, of an array of another shape, if that is known; else ""."""
+    if len(shape) == 1:
+        return "x[:, None] makes points of numbers"
+    if len(shape) == 2 and shape[1] < SMALLEST**2:
+        return 'x.astype("float32") makes points (n, d)'
     if len(shape) == 4 and shape[1] in (1, 3):
         return "x.transpose(0, 2, 3, 1) brings channels behind"
     if len(shape) == 4 and shape[-1] in (2, 4):
