@@ -106,8 +106,8 @@ def load(config, batch_size, seed):
     if source and not path and meant:
         raise BadInput(
             f"config.data.source: there is nothing at {one_line(source)}: say by "
-            "--config.data.source=PATH where your data are. Where the data of a run have moved, the "
-            "run goes on with them, and notes it"
+            "--config.data.source=PATH where your data are. Where the data of a run have moved, "
+            "the run goes on with them, and notes it"
         )
     raise BadInput(
         f"config.data.source must be one of {', '.join(SOURCES)}, '{TFDS}NAME', '{STACKED}FILE', "
