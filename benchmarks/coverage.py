@@ -11,16 +11,13 @@ takes it in later. In the page, what stands between <!-- NAME --> and <!-- /NAME
 """
 
 import glob
-import json
 import pathlib
 
 import numpy as np
 from absl import app, flags
 from matplotlib.figure import Figure
 
-from benchmarks.report import filled, machine
-from bms_keras.errors import warn
-from bms_keras.files import write_atomically
+from benchmarks.report import machine, publish, read
 from bms_keras.metrics.modes import PERFECT
 from bms_keras.monitoring import figures, image_grids
 from bms_keras.runs.workdir import Workdir
@@ -40,34 +37,17 @@ KINDS = {  # tables of the page, by what the names of their numbers begin with
 
 
 def main(_):
-    rows = [row for path in TABLES.value for row in of_table(path)]
+    given = {pathlib.Path(path).name: read(path, "rows", "commit") for path in TABLES.value}
+    given = {name: table for name, table in given.items() if table}
+    rows = [row for table in given.values() for row in table["rows"]]
     rows += of_runs(path for pattern in RUNS.value for path in sorted(glob.glob(pattern)))
     found = {name: [row for row in rows if of_kind(row, start)] for name, start in KINDS.items()}
-    text = json.dumps({"machine": machine(1), "sources": sources(), **found}, indent=1)
-    write_atomically(pathlib.Path(OUT.value), f"{text}\n".encode())
+    commits = {name: table["commit"] for name, table in given.items()}  # of the rows' runs
     tables = {name: markdown(name, rows) for name, rows in found.items() if rows}
-    for name, table in tables.items():
-        print(f"{name}\n\n{table}\n")
-    if PAGE.value:
-        page = pathlib.Path(PAGE.value)
-        write_atomically(page, filled(page.read_text(), tables).encode())
+    record = {"machine": machine(1), "sources": commits, **found}
+    publish(record, tables, OUT.value, PAGE.value)
     if PICTURE.value:
         image_grids.write(pathlib.Path(PICTURE.value), figures.pixels(picture(found)))
-
-
-def sources():
-    """The tables by file name, with their commits: which runs the rows are of."""
-    there = [pathlib.Path(path) for path in TABLES.value if pathlib.Path(path).exists()]
-    return {path.name: json.loads(path.read_text()).get("commit") for path in there}
-
-
-def of_table(path):
-    """The rows of a table so far."""
-    try:
-        return json.loads(pathlib.Path(path).read_text())["rows"]
-    except (OSError, ValueError, KeyError) as error:
-        warn(f"{path} is left out: {error}")
-        return []
 
 
 def of_runs(paths):

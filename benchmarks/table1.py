@@ -10,14 +10,9 @@ said and left out; rows of fewer seeds say how many. In the page, what stands be
 and <!-- /steep --> is replaced, and so for the others.
 """
 
-import json
-import pathlib
-
 from absl import app, flags
 
-from benchmarks.report import filled, machine
-from bms_keras.errors import warn
-from bms_keras.files import write_atomically
+from benchmarks.report import machine, publish, read
 from bms_keras.tables import report
 
 SETTINGS = {
@@ -31,28 +26,13 @@ PAGE = flags.DEFINE_string("page", None, "A Markdown page whose tables are repla
 
 
 def main(_):
-    found = {name: settings_of(flag.value) for name, flag in GIVEN.items() if flag.value}
+    keys = "commit", "versions", "rows", "runs"
+    found = {name: read(flag.value, *keys) for name, flag in GIVEN.items() if flag.value}
     found = {name: part for name, part in found.items() if part}
     record = {"table": 1, "machine": machine(1)}
     record |= {name: {"what": SETTINGS[name], **part} for name, part in found.items()}
-    text = json.dumps(record, indent=1)
-    write_atomically(pathlib.Path(OUT.value), f"{text}\n".encode())
     tables = {name: report.markdown(by_data(part["rows"])) for name, part in found.items()}
-    for name, table in tables.items():
-        print(f"{name}: {SETTINGS[name]}\n\n{table}\n")
-    if PAGE.value:
-        page = pathlib.Path(PAGE.value)
-        write_atomically(page, filled(page.read_text(), tables).encode())
-
-
-def settings_of(path):
-    """What is kept of a table: its rows, runs, commit and versions; `None` if it is not there."""
-    try:
-        whole = json.loads(pathlib.Path(path).read_text())
-        return {key: whole[key] for key in ("commit", "versions", "rows", "runs")}
-    except (OSError, ValueError, KeyError) as error:
-        warn(f"{path} is left out: {error}")
-        return None
+    publish(record, tables, OUT.value, PAGE.value)
 
 
 def by_data(rows):

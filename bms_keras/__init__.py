@@ -37,5 +37,5 @@ if starting.own_command():  # Ctrl-C ends its imports; see `runs.cli.run`
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 if starting.own_command() not in starting.SCRIPTS:  # these read their flags first
     starting.load_keras()
-    for _name in __all__:  # Keras finds what it loads from a file by the classes that are imported
-        globals().get(_name) or __getattr__(_name)
+    for _name in (*_HOMES, *_MODULES):  # Keras loads from a file what classes are imported for
+        __getattr__(_name)

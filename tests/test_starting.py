@@ -42,6 +42,7 @@ def test_help_needs_no_keras(run):
         (["--confg=grid"], "Unknown command line flag 'confg'. Did you mean: config ?"),
         (["--noverbose", "--workdir", "x", "--lits"], "Unknown command line flag 'lits'. Did "),
         (["--flagfile"], "--flagfile must name a file"),
+        (["--workdir", "flagfile"], "flag --config=None: is needed to begin a run"),
         (["--config.steps=3", "--workdir=x"], "flag --config=None: is needed to begin a run"),
         (["--config=grid", "--config.method=wae"], "the method is chosen by the config, as in "),
         (["--config=grit", "--workdir=x"], "--config must be a file or one of "),

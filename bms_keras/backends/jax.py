@@ -55,7 +55,7 @@ def conv_transpose(x, kernel, strides, padding, output_padding):
 
 def _interleaved(x, kernel, strides, cuts, sizes):
     """A transposed convolution as one convolution for each place that an output has in a stride."""
-    room = [(0, max(0, stride - size)) for stride, size in zip(strides, kernel.shape, strict=False)]
+    room = [(0, max(0, n - size)) for n, size in zip(strides, kernel.shape[:2], strict=True)]
     kernel = jax.numpy.pad(kernel, (*room, (0, 0), (0, 0)))  # so that each place has a tap
     counts = [-(-size // stride) for size, stride in zip(sizes, strides, strict=True)]
 

@@ -19,7 +19,7 @@ def load(names):
     for name in (name for text in names for name in text.split(",") if name):
         search_current_folder()
         try:
-            if importlib.import_module(name).__file__ is None:
+            if getattr(importlib.import_module(name), "__file__", name) is None:
                 raise ImportError("a folder without __init__.py, which holds nothing to import")
         except Exception as error:  # a module is a program, which may raise anything
             raise BadInput(

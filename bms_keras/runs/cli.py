@@ -90,14 +90,21 @@ def prepare():
 def _import_parts_of(path):
     """Imports what the run in a folder asks for; what is wrong with the path is said later."""
     try:
-        if not files.expanded(path).is_dir():
-            return
+        run = _run_in(path)
     except BadInput:
         return
+    if run:
+        run.import_parts()
+
+
+def _run_in(path):
+    """The `Workdir` of a folder that is there, else `None`: for that Keras need not be loaded."""
+    if not files.expanded(path, "--workdir").is_dir():
+        return None
     load_keras()
     from bms_keras.runs.workdir import Workdir
 
-    Workdir(path).import_parts()
+    return Workdir(path)
 
 
 def _given(arguments, seen=()):
@@ -116,6 +123,8 @@ def _given(arguments, seen=()):
         BadInput: If there is such a file.
     """
     for argument, following in itertools.zip_longest(arguments, arguments[1:], fillvalue=""):
+        if not argument.lstrip().startswith("-"):  # a value, whatever it reads like
+            continue
         flag, given, value = argument.strip().partition("=")
         flag, value = flag.lstrip("-"), (value if given else following).strip()
         yield flag, value
@@ -226,7 +235,7 @@ def _check_names(arguments):
         name, equals, _ = argument.lstrip("-").partition("=")
         if not argument.startswith("-") or name in ("", "undefok"):
             return  # for absl to read
-        if name == "config.method":
+        if name == "config.method" and "config" in flags.FLAGS:
             raise BadInput("the method is chosen by the config, as in --config=grid:wae")
         if name.startswith("config."):
             continue
@@ -247,12 +256,10 @@ def _with_config(arguments):
     """
     given = dict(_given(arguments))
     if "config" not in given:
-        run = given.get("workdir")
-        if run and files.expanded(run, "--workdir").is_dir():
-            from bms_keras.runs.workdir import Workdir
-
-            if Workdir(run).config_file.exists():
-                return [f"--config={named_configs.OF_A_RUN}:{run}", *arguments]
+        path = given.get("workdir")
+        run = _run_in(path) if path else None
+        if run and run.config_file.exists():
+            return [f"--config={named_configs.OF_A_RUN}:{path}", *arguments]
         # Without those of its fields: what is missing is the config.
         return [each for each in arguments if not re.match("--?config\\.", each)]
     load_keras()  # before the config does
