@@ -21,6 +21,17 @@ def test_sample(tiny_model):
     assert model.sample(0).shape == (0, 2)
 
 
+def test_a_game_is_called_with_latents(tiny_model, x):
+    model = tiny_model()
+    z = np.zeros((3, model.latent_dim), "float32")
+    np.testing.assert_array_equal(model(z), model.generator(z))
+    np.testing.assert_array_equal(model.predict(z, verbose=0), model.generator(z))
+    with pytest.raises(ValueError, match=r"latents of shape \(n, 4\).*Received: shape=\(.*, 2\)"):
+        model(x)
+    with pytest.raises(ValueError, match="encode and reconstruct"):
+        model.predict(x, verbose=0)
+
+
 def test_sampling_does_not_touch_the_noise_of_training(tiny_model, same):
     model = tiny_model()
     state = model.seed_generator.state.numpy()

@@ -23,7 +23,17 @@ class Used:
         return self.averages.get(name) or self.networks[name]
 
     def call(self, inputs):
-        """G(z): data of shape `(batch, *data_shape)` for latents of shape `(batch, latent_dim)`."""
+        """G(z): data of shape `(batch, *data_shape)` for latents of shape `(batch, latent_dim)`.
+
+        Raises:
+            ValueError: If these are no latents: data has `encode` and `reconstruct`.
+        """
+        shape = tuple(inputs.shape)
+        if shape[-1:] != (self.latent_dim,):
+            raise ValueError(
+                f"a game is called with latents of shape (n, {self.latent_dim}); data is for "
+                f"encode and reconstruct. Received: shape={shape}"
+            )
         return self.inference_network("generator")(inputs, training=False)
 
     def sample(self, n, seed=None, batch_size=500, sampler="prior"):

@@ -80,7 +80,8 @@ def build(config, shape, names, normalization="spectral", outputs=1, pack=1):
     """Builds the networks that a method needs.
 
     Args:
-        config: `config.networks`: the family and its fields; what is missing is at its default.
+        config: `config.networks`, or a dictionary as `defaults` gives: the family and its fields;
+            what is missing is at its default.
         shape: Shape of one data point.
         names: Which networks: "recognition", "generator", "image_critic", "latent_critic",
             "joint_critic" (of data and latents), "autoencoder" (of data), or what a method of
@@ -95,7 +96,15 @@ def build(config, shape, names, normalization="spectral", outputs=1, pack=1):
     Raises:
         BadInput: If the family is unknown, does not fit the data, or lacks one of the networks.
         ValueError: If Keras is set to another order of an image's axes.
+
+    Example:
+
+    >>> config = defaults("mlp", latent_dim=8)
+    >>> build(config, (2,), ("recognition", "generator"))["generator"].output_shape
+    (None, 2)
     """
+    if isinstance(config, dict):
+        config = types.SimpleNamespace(**config)
     if len(shape) == 3:
         require_channels_last()
     own = fields_of(config.family)
