@@ -31,7 +31,7 @@ def packed(x, pack):
 
     Example:
 
-    >>> packed(np.array([[1, 2], [3, 4], [5, 6], [7, 8]]), 2).tolist()
+    >>> np.array(packed(np.array([[1, 2], [3, 4], [5, 6], [7, 8]]), 2)).tolist()
     [[1, 2, 3, 4], [5, 6, 7, 8]]
     """
     if pack == 1:
