@@ -51,6 +51,16 @@ def python(code, backend):
     return json.loads(result.stdout.splitlines()[-1])
 
 
+@pytest.mark.parametrize("shape", [(1,), (7,), (3, 5, 4), (64, 33)])
+def test_noise_of_training_is_keras_own(shape):
+    ours, theirs = (keras.random.SeedGenerator(3) for _ in range(2))
+    for _ in range(2):  # the second draw is of the next state
+        noise = ops.convert_to_numpy(standard_normal(shape, ours))
+        assert noise.dtype == "float32"
+        right = ops.convert_to_numpy(keras.random.normal(shape, seed=theirs))
+        np.testing.assert_array_max_ulp(noise, right, 2)
+
+
 @pytest.mark.neutral
 @pytest.mark.skipif(not importlib.util.find_spec(OTHER), reason=f"{OTHER} is not installed")
 def test_both_backends_give_the_same_losses_and_steps():

@@ -6,7 +6,7 @@ import functools
 import jax
 import keras
 
-from bms_keras.backends import philox
+from bms_keras.backends import philox, threefry
 
 
 def standard_normal(shape, seed):
@@ -20,7 +20,7 @@ def standard_normal(shape, seed):
     """
     if isinstance(seed, int):
         return jax.numpy.asarray(philox.standard_normal(shape, seed))
-    return keras.random.normal(shape, seed=seed)
+    return threefry.standard_normal(shape, seed.next())
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
