@@ -5,8 +5,8 @@ go to `samples/` there: on 2D data the paper's tables 2 and 3; of images samples
 interpolations, nearest training images and, with `ivom`, the closest samples (table 5).
 
 The run is exported with `--export_dir` as a SavedModel for TF Serving, with `--onnx_dir` as ONNX,
-with `--web_dir` as a web page that needs no server. `--metrics=` measures nothing: an export alone
-needs no data, and draws no pictures.
+with `--web_dir` as a web page that needs no server. An export measures and draws nothing but what
+`--metrics` names, and needs no data.
 """
 
 import json
@@ -27,7 +27,7 @@ except ImportError as error:
 
 cli.prepare()
 WORKDIR = flags.DEFINE_string("workdir", None, "The folder of the run.")
-METRICS = flags.DEFINE_list("metrics", None, "Metrics by name; all that apply, if not given.")
+METRICS = flags.DEFINE_list("metrics", None, "Names; else all that apply, for an export none.")
 COMPARE = flags.DEFINE_list("compare", [], "Other workdirs, to draw beside this one.")
 SAMPLER = flags.DEFINE_string("sampler", None, "Draws the samples that are measured; see --list.")
 POINTS = flags.DEFINE_integer("sampler_points", 10_000, "Data points that it is fitted to.", 20)

@@ -70,7 +70,8 @@ def test_the_manifest_notes_the_data(place):
     assert noted["shape"] == [8, 8, 3] == list(built.data.shape)
 
 
-def test_a_run_is_exported_without_its_data(place, monkeypatch):
+@pytest.mark.parametrize("names", [None, []])
+def test_a_run_is_exported_without_its_data(place, monkeypatch, names):
     shutil.rmtree(place / "mine")
     exported = []
     monkeypatch.setattr(
@@ -81,8 +82,8 @@ def test_a_run_is_exported_without_its_data(place, monkeypatch):
     monkeypatch.setattr(
         bms_keras.Game, "export_saved_model", lambda self, folder, **notes: exported.append(notes)
     )
-    record = evaluation.evaluate("run", [], onnx_dir="o", web_dir="w", export_dir="s")
-    assert record["step"] == 1
+    record = evaluation.evaluate("run", names, onnx_dir="o", web_dir="w", export_dir="s")
+    assert (record["step"], record["measured"]) == (1, [])
     assert exported[:2] == ["o", "images"]
     assert exported[2]["data_scale"] == 1.0
     _, built, _ = evaluation.load(Workdir("run"))

@@ -29,7 +29,7 @@ def evaluate(
 
     Args:
         workdir: Path of the run's folder.
-        names: Names of metrics; `None` for all that apply.
+        names: Names of metrics; `None` for all that apply, or for none where it is exported.
         compare: Paths of other runs on the same data, to draw beside this one.
         which: Which checkpoint: "newest", "best" (by `config.best_by`) or a step.
         export_dir: Where a SavedModel of it goes; see `Game.export_saved_model`.
@@ -61,7 +61,9 @@ def evaluate(
     models = {config.method: built.model}
     for path in compare:
         models |= _other(Workdir(path, "--compare"), built.data, models)
-    names = metrics.applicable(built.model, built.data) if names is None else names
+    exports = export_dir or onnx_dir or web_dir
+    if names is None:  # who exports does not wait for minutes of metrics
+        names = () if exports else metrics.applicable(built.model, built.data)
     metrics.refuse(names, built.model, built.data)
     options = metrics.Protocol(**{**config.protocol, **protocol})
     sampled, about = built.model, {}
@@ -69,7 +71,6 @@ def evaluate(
         about = sampling.fit(built.model, sampler, built.data, sampler_points).about()
         sampled = sampling.Sampled(built.model, sampler)
         about = {"sampler": sampler, "sampler_points": sampler_points} | about
-    exports = export_dir or onnx_dir or web_dir
     draws = pictures and (names or not exports)  # an export alone needs no data
     if onnx_dir:
         onnx_files.export(built.model, onnx_dir)
