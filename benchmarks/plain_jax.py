@@ -14,6 +14,9 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))  # configs/ is no package to install
 os.environ["KERAS_BACKEND"] = "jax"
+os.environ.setdefault(
+    "XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+)
 
 import time
 
