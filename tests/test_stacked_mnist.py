@@ -98,7 +98,7 @@ def test_it_is_a_source(path, tmp_path):
     assert data.name_of(source) == found.name
     with pytest.raises(bms_keras.BadInput, match=r"resolution=12 and channels=3.*resolution=32"):
         load(source, resolution=32)
-    with pytest.raises(bms_keras.BadInput, match=r"nothing\.npz cannot be read as MNIST's \.npz"):
+    with pytest.raises(bms_keras.BadInput, match=r"nothing\.npz cannot be read as an \.npz"):
         load(f"stacked_mnist:{tmp_path}/nothing.npz")
     for arrays, expected in (
         ({"x_train": np.zeros((2, 28, 28), "uint8")}, "must hold x_train, x_test. Received: x_tr"),

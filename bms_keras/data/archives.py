@@ -2,28 +2,48 @@
 
 import math
 import os
+import pathlib
 import zipfile
 import zlib
 
 import numpy as np
+
+from bms_keras.errors import BadInput, one_line
 
 IN_MEMORY = 2**30  # bytes: what is larger is mapped, or refused if it is compressed
 DEFLATED = 1032  # times at most does what is deflated become smaller
 CHUNK = 2**20
 
 
+class Arrays(dict):
+    """Arrays by name, and as `held` the names of all that their file holds."""
+
+    held = ()
+
+
 def read(path, choices):
-    """The arrays of some names.
+    """Arrays of an `.npz`: of each tuple of names the first that it holds; an `.npy` has the first.
+
+    Raises:
+        BadInput: If the file is missing, cut short, damaged, or something else.
+    """
+    path = pathlib.Path(path)
+    try:
+        if path.suffix == ".npy":
+            return Arrays({choices[0][0]: _lone(path)})
+        return _of_archive(path, choices)
+    except Exception as error:  # what a damaged file raises is anybody's guess
+        raise BadInput(
+            f"{one_line(path)} cannot be read as an {path.suffix or '.npz'}: "
+            f"{one_line(error) or type(error).__name__}"
+        ) from None
+
+
+def _of_archive(path, choices):
+    """The arrays of an `.npz`.
 
     An array of up to 1 GiB is read into memory, once; a larger one is mapped, for which it must
     not be compressed: `np.savez` writes such a file.
-
-    Args:
-        path: Path of an `.npz`.
-        choices: Tuples of names; of each the first that it holds is read.
-
-    Returns:
-        A dictionary of arrays of numbers, and the names of all arrays in the file.
 
     Raises:
         ValueError: If an array holds no numbers, or is not what its header says, or is too large.
@@ -32,10 +52,12 @@ def read(path, choices):
     with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
         held = [name.removesuffix(".npy") for name in archive.namelist()]
         found = (next((name for name in names if name in held), None) for names in choices)
-        return {name: _array(archive, name) for name in found if name}, held
+        arrays = Arrays({name: _array(archive, name) for name in found if name})
+    arrays.held = held
+    return arrays
 
 
-def read_lone(path):
+def _lone(path):
     """The array of an `.npy`, mapped.
 
     Raises:

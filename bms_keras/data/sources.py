@@ -25,7 +25,7 @@ def from_arrays(config, path, batch_size, seed):
     out, `x_test`; an `.npy` is what is trained on. Arrays of two axes are points, see `Points`;
     others are images, see `as_uint8`.
     """
-    arrays, name = read_arrays(path, (TRAIN, ("x_test",))), one_line(path)
+    arrays, name = archives.read(path, (TRAIN, ("x_test",))), one_line(path)
     key = next((key for key in TRAIN if key in arrays), None)
     if not key:
         raise BadInput(
@@ -36,33 +36,6 @@ def from_arrays(config, path, batch_size, seed):
     if parts["x_train"].ndim == 2 and parts["x_train"].dtype != "uint8":
         return _points(parts, name, config, batch_size, seed, path.stem)
     return _images(parts, name, config, batch_size, seed, path.stem)
-
-
-class Arrays(dict):
-    """Arrays by name, and as `held` the names of all that their file holds."""
-
-    held = ()
-
-
-def read_arrays(path, choices):
-    """Arrays of an `.npz`: of each tuple of names the first that it holds; an `.npy` has the first.
-
-    Raises:
-        BadInput: If the file is cut short, damaged, or something else.
-    """
-    lone = path.suffix == ".npy"
-    try:
-        if lone:
-            return Arrays({choices[0][0]: archives.read_lone(path)})
-        found, held = archives.read(path, choices)
-    except Exception as error:  # what a damaged file raises is anybody's guess
-        raise BadInput(
-            f"{one_line(path)} cannot be read as an {path.suffix}: "
-            f"{one_line(error) or type(error).__name__}"
-        ) from None
-    arrays = Arrays(found)
-    arrays.held = held
-    return arrays
 
 
 def _points(parts, name, config, batch_size, seed, stem):

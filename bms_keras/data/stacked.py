@@ -35,17 +35,14 @@ def read(path, names):
     """Arrays of an `.npz` of MNIST, in the order of their names.
 
     Raises:
-        BadInput: If one is missing, or is not of one size for each of its digits.
+        BadInput: If the file cannot be read, or an array is missing, or not of one size for each of
+            its digits.
     """
-    try:
-        arrays, held = archives.read(path, [(name,) for name in names])
-    except Exception as error:  # of a file that is missing, cut short, damaged or no archive
-        reason = one_line(error) or type(error).__name__
-        raise BadInput(f"{one_line(path)} cannot be read as MNIST's .npz: {reason}") from None
+    arrays = archives.read(path, [(name,) for name in names])
     for name in names:
         if name not in arrays:
             raise BadInput(
-                f"{one_line(path)} must hold {', '.join(names)}. Received: {', '.join(held)}"
+                f"{one_line(path)} must hold {', '.join(names)}. Received: {', '.join(arrays.held)}"
             )
         wanted = 3 if name.startswith("x_") else 1
         if arrays[name].ndim != wanted or 0 in arrays[name].shape:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from bms_keras.data import decoding, epochs, sources
+from bms_keras.data import archives, decoding, epochs
 from bms_keras.data.folders import image_files
 from bms_keras.data.images import as_uint8
 from bms_keras.errors import BadInput, one_line, shown, warn
@@ -107,7 +107,7 @@ def _of_array(images, name, count):
 
 def _of_file(path, count):
     """An `.npz`, of which it is said what is taken, or an `.npy`."""
-    arrays = sources.read_arrays(path, (ARRAYS,))
+    arrays = archives.read(path, (ARRAYS,))
     key = next((key for key in ARRAYS if key in arrays), None)
     if key is None:
         raise BadInput(
