@@ -1,11 +1,12 @@
 """SN-GAN on Grid by `bms_keras` beside the same game by hand in plain JAX.
 
-    KERAS_BACKEND=jax python benchmarks/plain_jax.py --out=results/plain_jax.json
+    python benchmarks/plain_jax.py --out=results/plain_jax.json
 
 Both play from the same weights, on the same points, with the same noise, as one `lax.scan` of an
 epoch's steps: so this is the price of Keras, of the classes and of the logs, which the game by hand
 has none of. Before the clock runs, ten steps of each must have had the same losses. The last line
-is a JSON object: `over_plain` is our steps a second over the plain loop's, by CPU time.
+is a JSON object: `over_plain` is our steps a second over the plain loop's, by CPU time, and its
+quartiles over the rounds.
 """
 
 import os
@@ -24,7 +25,7 @@ import jax
 import numpy as np
 from absl import app, flags
 from jax import numpy as jnp
-from timing import ROUNDS, agree, table, write
+from timing import ROUNDS, agree, ratio, table, write
 from tiny import compiled_loop
 
 from bms_keras.configs import grid
@@ -118,19 +119,18 @@ def main(_):
     ours(batches[:CHECKED])
     logs = {name: float(built.model.trackers[name].result()) for name in expected}
     agree("bms_keras", logs, {name: float(loss) for name, loss in expected.items()})
-    seconds = {"bms_keras": [], "plain JAX": []}
-    for _ in range(1 + ROUNDS.value):
-        for name, loop in zip(seconds, (ours, plain), strict=True):
+    loops = {"bms_keras": ours, "plain JAX": plain}
+    seconds = {name: [] for name in loops}
+    for _ in range(1 + ROUNDS.value):  # the first compiles
+        for name, loop in loops.items():
             began = time.process_time()
             loop(batches)
             seconds[name].append(time.process_time() - began)
-    rates = {name: STEPS.value / np.array(taken[1:]) for name, taken in seconds.items()}
-    quartiles = {name: np.percentile(rate, (50, 25, 75)) for name, rate in rates.items()}
-    text = "{:.0f} ({:.0f} to {:.0f})".format
-    print(table([{"": n, "steps a CPU second": text(*q)} for n, q in quartiles.items()]))
-    over = float(np.median(rates["bms_keras"] / rates["plain JAX"]))
-    rounded = {name: rate.round(1).tolist() for name, rate in rates.items()}
-    write({"config": "grid:sn_gan", "over_plain": round(over, 3), "rates": rounded})
+    rates = {name: (STEPS.value / np.array(taken[1:])).round(1) for name, taken in seconds.items()}
+    print(table([{"": n, "steps a CPU second": f"{np.median(r):.0f}"} for n, r in rates.items()]))
+    over, *quartiles = ratio(rates["bms_keras"], rates["plain JAX"])
+    record = {"config": "grid:sn_gan", "over_plain": over, "quartiles": quartiles}
+    write(record | {"rates": {name: rate.tolist() for name, rate in rates.items()}})
 
 
 if __name__ == "__main__":

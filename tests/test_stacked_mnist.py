@@ -100,6 +100,9 @@ def test_it_is_a_source(path, tmp_path):
         load(source, resolution=32)
     with pytest.raises(bms_keras.BadInput, match=r"nothing\.npz cannot be read as an \.npz"):
         load(f"stacked_mnist:{tmp_path}/nothing.npz")
+    np.save(tmp_path / "lone.npy", np.zeros((2, 28, 28), "uint8"))
+    with pytest.raises(bms_keras.BadInput, match=r"must hold x_train, x_test\. Received: x_train"):
+        load(f"stacked_mnist:{tmp_path}/lone.npy")
     for arrays, expected in (
         ({"x_train": np.zeros((2, 28, 28), "uint8")}, "must hold x_train, x_test. Received: x_tr"),
         (dict.fromkeys(("x_train", "x_test"), np.zeros((2, 5, 5, 3), "uint8")), r"\(2, 5, 5, 3\)"),

@@ -18,7 +18,9 @@ CHUNK = 2**20
 class Arrays(dict):
     """Arrays by name, and as `held` the names of all that their file holds."""
 
-    held = ()
+    def __init__(self, arrays, held):
+        super().__init__(arrays)
+        self.held = held
 
 
 def read(path, choices):
@@ -30,7 +32,8 @@ def read(path, choices):
     path = pathlib.Path(path)
     try:
         if path.suffix == ".npy":
-            return Arrays({choices[0][0]: _lone(path)})
+            name = choices[0][0]
+            return Arrays({name: _lone(path)}, [name])
         return _of_archive(path, choices)
     except Exception as error:  # what a damaged file raises is anybody's guess
         raise BadInput(
@@ -52,9 +55,7 @@ def _of_archive(path, choices):
     with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
         held = [name.removesuffix(".npy") for name in archive.namelist()]
         found = (next((name for name in names if name in held), None) for names in choices)
-        arrays = Arrays({name: _array(archive, name) for name in found if name})
-    arrays.held = held
-    return arrays
+        return Arrays({name: _array(archive, name) for name in found if name}, held)
 
 
 def _lone(path):
