@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import keras
@@ -63,6 +64,34 @@ def test_noise_of_training_is_keras_own(shape):
 
 @pytest.mark.neutral
 @pytest.mark.skipif(not importlib.util.find_spec(OTHER), reason=f"{OTHER} is not installed")
+@pytest.mark.skipif(BACKEND != "jax", reason="JAX's programs for CPUs")
+def test_only_cpus_have_the_programs_that_are_fast_there(monkeypatch):
+    import jax
+
+    from bms_keras.backends import jax as backend
+
+    def program(x, kernel, key):
+        noise = backend.standard_normal((2, 3), types.SimpleNamespace(next=lambda: key))
+        return noise, backend.conv_transpose(x, kernel, (2, 2), "same", None)
+
+    rng = np.random.default_rng(0)
+    x, kernel = (rng.standard_normal(s).astype("float32") for s in ((1, 4, 4, 3), (4, 4, 2, 3)))
+    given = x, kernel, np.array([1, 2], "uint32")
+
+    def played():
+        traced_anew = jax.make_jaxpr(lambda *given: program(*given))
+        return program(*given), str(traced_anew(*given))
+
+    here, of_here = played()
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    there, of_there = played()
+    for ours, usual in zip(here, there, strict=True):
+        np.testing.assert_allclose(ours, usual, rtol=1e-5, atol=1e-5)
+    for jaxs_own in ("random_bits", "lhs_dilation=(2, 2)"):
+        assert jaxs_own in of_there
+        assert jaxs_own not in of_here
+
+
 def test_both_backends_give_the_same_losses_and_steps():
     here = play()
     there = python("import json, test_backends as t; print(json.dumps(t.play()))", OTHER)

@@ -36,7 +36,7 @@ if any("cli_fork_server" in word for word in sys.orig_argv):
 
     loop.STEPS = 5  # a call, in place of 50: on a CPU the steps would take minutes
 """
-TINY = "--fields=networks.width=4,batch_size=4,networks.latent_dim=4"
+TINY = "--fields=networks.width=4,batch_size=4,networks.latent_dim=4,ema=0.5,optimizer.learning_rate=0.02"
 
 
 @pytest.fixture(scope="module")
@@ -112,12 +112,35 @@ def test_training_keeps_samples_weights_and_losses(folder):
     assert [each["step"] for each in rounds] == [5, 10]
     assert all(np.isfinite(each["loss"]) for each in rounds)
     names = {path.name for path in (folder / "out").iterdir()}
-    kept = {"sn_gan.npz", "sn_gan_5.json", "sn_gan_10.json", "sn_gan_5_0.webp"}
+    kept = {
+        "sn_gan.npz",
+        "sn_gan_5.json",
+        "sn_gan_10.json",
+        "sn_gan_5_0.webp",
+        "sn_gan_raw_10.json",
+    }
     assert kept <= names
     later = json.loads((folder / "out2/train.json").read_text())
     assert [each["step"] for each in later["rows"]["sn_gan"]["rounds"]] == [15]
     with tarfile.open(folder / "later/part_2/also.tar.00") as archive:
         assert {"checkpoints", "images.npz"} <= set(archive.getnames())
+
+
+@pytest.mark.parametrize("kept", ["sn_gan_10", "sn_gan_raw_10"])
+def test_the_weights_that_are_kept_are_the_averages(folder, kept):
+    from benchmarks.gpu import loop, sheets
+    from bms_keras.metrics.samples import drawn
+    from bms_keras.runs import experiment
+
+    config = loop.Row.parse("sn_gan").config(
+        folder / "images.npz", "bfloat16", **loop.parsed(TINY.removeprefix("--fields=").split(","))
+    )
+    config.ema = 0.0
+    model = experiment.build(config).model
+    with np.load(folder / "out/sn_gan.npz") as file:
+        model.generator.set_weights([file[key] for key in file.files])
+    same = np.array_equal(drawn(model, 12, [0, 0]), sheets.read(folder / "out", kept))
+    assert same == (kept == "sn_gan_10")
 
 
 def test_the_loop_is_the_programs_own_training(folder, monkeypatch):

@@ -115,6 +115,7 @@ def _ivom(folder, name, data):
         return {}
     config = ConfigDict(json.loads((folder / f"{name}.json").read_text())["config"])
     config.data.source = data
+    config.ema = 0.0  # the weights are the averages already
     built = experiment.build(config)
     with np.load(weights) as file:
         built.model.generator.set_weights([file[key] for key in file.files])

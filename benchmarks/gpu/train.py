@@ -5,7 +5,8 @@
 
 The rows take turns of `--round` steps, so that at any moment all have seen as much; no round is
 begun that would not end in time. Of each row it keeps 5,000 samples at the steps of `--at` and at
-its end (`ROW_STEP` in lossless sheets: the samples that `eval.py` takes for the FID), G's weights,
+its end (`ROW_STEP` in lossless sheets: the samples that `eval.py` takes for the FID; with `ema` in
+its config `ROW_raw_STEP`, too, of the weights that the averages are of), G's weights,
 and in the folder `--checkpoints` all that is needed to go on: the same command does, where
 it finds them. `train.json` holds the losses of each round and the seconds.
 
@@ -64,17 +65,25 @@ class Run:
         print(f"{self.row.name} step {self.training.step}: {self.seconds:.0f} s", flush=True)
 
     def keep_samples(self):
-        """Samples of now, as sheets."""
+        """Samples of now, as sheets; where averages serve, those of the weights themselves, too."""
+        self._keep_samples(self.row.name)
+        if averages := self.training.model.averages:
+            generator, average = self.training.model.generator, averages["generator"]
+            kept = average.get_weights()
+            average.set_weights(generator.get_weights())
+            self._keep_samples(f"{self.row.name}_raw")
+            average.set_weights(kept)
+
+    def _keep_samples(self, name):
         parts = range(0, SAMPLES.value, CHUNK)
         model = self.training.model
         images = [drawn(model, min(CHUNK, SAMPLES.value - k), [0, k]) for k in parts]
         notes = {"config": json.loads(self.config.to_json()), "step": self.training.step}
-        name = f"{self.row.name}_{self.training.step}"
-        sheets.write(np.concatenate(images), OUT.value, name, **notes)
+        sheets.write(np.concatenate(images), OUT.value, f"{name}_{self.training.step}", **notes)
 
     def keep_weights(self):
-        """The weights of G, float32, in the order of `get_weights`."""
-        weights = self.training.model.generator.get_weights()
+        """The weights of the G that serves, float32, in the order of `get_weights`."""
+        weights = self.training.model.inference_network("generator").get_weights()
         np.savez(pathlib.Path(OUT.value) / f"{self.row.name}.npz", *weights)
 
     def resume(self):

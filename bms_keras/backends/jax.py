@@ -20,10 +20,19 @@ def standard_normal(shape, seed):
     """
     if isinstance(seed, int):
         return jax.numpy.asarray(philox.standard_normal(shape, seed))
-    return threefry.standard_normal(shape, seed.next())
+    normal = threefry.standard_normal if on_cpus() else _usual_normal
+    return normal(shape, seed.next())
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def on_cpus():
+    """Whether programs run on CPUs: what is fast there alone is left to JAX anywhere else."""
+    return jax.default_backend() == "cpu"
+
+
+def _usual_normal(shape, key):
+    return jax.random.normal(key, shape, "float32")
+
+
 def conv_transpose(x, kernel, strides, padding, output_padding):
     """`keras.ops.conv_transpose` that is fast on CPUs, too, as is its gradient.
 
@@ -39,15 +48,19 @@ def conv_transpose(x, kernel, strides, padding, output_padding):
         padding: "same" or "valid".
         output_padding: Pair of integers, or `None`.
     """
+    transposed = _in_places if on_cpus() else _whole
+    return transposed(x, kernel, strides, padding, output_padding)
+
+
+def _whole(x, kernel, strides, padding, output_padding):
+    return keras.ops.conv_transpose(x, kernel, strides, padding, output_padding, "channels_last")
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def _in_places(x, kernel, strides, padding, output_padding):
     whole = functools.partial(
-        keras.ops.conv_transpose,
-        strides=strides,
-        padding=padding,
-        output_padding=output_padding,
-        data_format="channels_last",
+        _whole, strides=strides, padding=padding, output_padding=output_padding
     )
-    if jax.default_backend() != "cpu":
-        return whole(x, kernel)
     sizes = jax.eval_shape(whole, x, kernel).shape[1:3]
     cuts = [_cut(*each, padding) for each in _by_axis(kernel, strides, output_padding)]
     return _interleaved(x, kernel, strides, cuts, sizes)
@@ -78,11 +91,11 @@ def _interleaved(x, kernel, strides, cuts, sizes):
     return y[:, : sizes[0], : sizes[1]]
 
 
-def _conv_transpose_forward(x, kernel, strides, padding, output_padding):
-    return conv_transpose(x, kernel, strides, padding, output_padding), (x, kernel)
+def _in_places_forward(x, kernel, strides, padding, output_padding):
+    return _in_places(x, kernel, strides, padding, output_padding), (x, kernel)
 
 
-def _conv_transpose_backward(strides, padding, output_padding, tensors, gradient):
+def _in_places_backward(strides, padding, output_padding, tensors, gradient):
     x, kernel = tensors
     pads = []
     for axis, (size, stride, extra) in enumerate(_by_axis(kernel, strides, output_padding)):
@@ -112,7 +125,7 @@ def _cut(size, stride, output_padding, padding):
     return size - 1 - min(kept // 2 + kept % 2, size - 1)
 
 
-conv_transpose.defvjp(_conv_transpose_forward, _conv_transpose_backward)
+_in_places.defvjp(_in_places_forward, _in_places_backward)
 
 
 def result_names(function, x):
