@@ -5,34 +5,68 @@
 
 Each is what `python -m bms_keras.tables --table=1 --seeds=5 --first_seed=9000 --only=CONFIGS`
 writes: of `grid_steep,ring_steep` (an equal budget), of `grid_authors,ring_authors` (the settings
-of each method's authors) and of `grid,ring` (the paper's ReLU networks). What is not there yet is
-said and left out; rows of fewer seeds say how many. In the page, what stands between <!-- steep -->
-and <!-- /steep --> is replaced, and so for the others.
+of each method's authors) and of `grid,ring` (the paper's ReLU networks), or several such files, of
+some seeds each. What `--out` holds already is kept, so that seeds that were run elsewhere or later
+join those that are there; a run that is in two of them is the one of the first file that has it. In
+the page, what stands between <!-- steep --> and <!-- /steep --> is replaced, and so for the others.
 """
+
+import json
+import pathlib
 
 from absl import app, flags
 
 from benchmarks.report import machine, publish, read
-from bms_keras.tables import report
+from bms_keras.tables import registry, report
 
 SETTINGS = {
     "steep": "the limited gains of grid_steep and ring_steep, 30,000 steps for all",
     "authors": "each method by the settings of its authors",
     "relu": "the paper's ReLU networks, 60,000 steps",
 }
-GIVEN = {name: flags.DEFINE_string(name, None, f"JSON: {of}.") for name, of in SETTINGS.items()}
+GIVEN = {name: flags.DEFINE_list(name, [], f"JSON files: {of}.") for name, of in SETTINGS.items()}
 OUT = flags.DEFINE_string("out", "table1.json", "Where the record goes.")
 PAGE = flags.DEFINE_string("page", None, "A Markdown page whose tables are replaced.")
 
 
 def main(_):
-    keys = "commit", "versions", "rows", "runs"
-    found = {name: read(flag.value, *keys) for name, flag in GIVEN.items() if flag.value}
-    found = {name: part for name, part in found.items() if part}
+    out = pathlib.Path(OUT.value)
+    there = json.loads(out.read_text()) if out.exists() else {}
+    parts = {name: gathered(there.get(name), GIVEN[name].value) for name in SETTINGS}
+    parts = {name: part for name, part in parts.items() if part["runs"]}
     record = {"table": 1, "machine": machine(1)}
-    record |= {name: {"what": SETTINGS[name], **part} for name, part in found.items()}
-    tables = {name: report.markdown(by_data(part["rows"])) for name, part in found.items()}
-    publish(record, tables, OUT.value, PAGE.value)
+    record |= {name: {"what": SETTINGS[name], **part} for name, part in parts.items()}
+    tables = {name: report.markdown(by_data(part["rows"])) for name, part in parts.items()}
+    publish(record, tables, out, PAGE.value)
+
+
+def gathered(there, paths):
+    """The runs of a setting that are in the record and in files, and the rows that they make.
+
+    Args:
+        there: What the record has of the setting, or `None`.
+        paths: Of what `bms_keras.tables` wrote.
+    """
+    keys = "commit", "versions", "runs"
+    parts = [part for part in (there, *(read(path, *keys) for path in paths)) if part]
+    runs = {}
+    for part in parts:
+        for run in part["runs"]:
+            own = run["data"], run["method"], run["options"], run["seed"]
+            runs.setdefault(own, run if "commit" in run else {"commit": part["commit"], **run})
+    rows = registry.TABLES[1].rows
+    found = [
+        (row, [run for own, run in sorted(runs.items()) if own[:3] == _of(row)]) for row in rows
+    ]
+    return {
+        "versions": parts[-1]["versions"] if parts else {},
+        "rows": [report.row_of(row, records) for row, records in found if records],
+        "runs": [run for _, records in found for run in records],
+    }
+
+
+def _of(row):
+    return row.config, row.method, row.options
 
 
 def by_data(rows):

@@ -36,7 +36,10 @@ if any("cli_fork_server" in word for word in sys.orig_argv):
 
     loop.STEPS = 5  # a call, in place of 50: on a CPU the steps would take minutes
 """
-TINY = "--fields=networks.width=4,batch_size=4,networks.latent_dim=4,ema=0.5,optimizer.learning_rate=0.02"
+TINY = (
+    "--fields=networks.width=4,batch_size=4,networks.latent_dim=4,ema=0.5,"
+    "optimizer.learning_rate=0.02"
+)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,5 @@
-"""`benchmarks/table1.py`: the settings that are there are gathered, each in its table."""
+"""`benchmarks/table1.py`: runs of several files and of the record are gathered, each setting in
+its table."""
 
 import json
 
@@ -11,55 +12,74 @@ forget_flags(table1)
 pytestmark = pytest.mark.neutral
 
 
-def row(data, method):
-    numbers = {"modes": 8.0, "high_quality_percent": 97.5, "high_quality_percent_std": 0.5}
-    what = {"data": data, "method": method, "options": "", "samples": 1, "seeds": [1, 2]}
-    return what | numbers | {"paper": {"high_quality_percent": "52.9"}}
+def run(data, method, seed, percent):
+    what = {"data": data, "method": method, "options": "", "samples": 1, "seed": seed}
+    return what | {"step": 10, "modes": 8, "high_quality_percent": percent}
 
 
 @pytest.fixture
-def steep(tmp_path):
-    rows = [row("ring_steep", "veegan"), row("grid_steep", "veegan"), row("ring_steep", "wae")]
-    whole = {"table": 1, "commit": "abc", "versions": {}, "cores": 2, "rows": rows, "runs": []}
-    (tmp_path / "steep.json").write_text(json.dumps(whole))
-    return tmp_path / "steep.json"
+def written(tmp_path):
+    def written(name, *runs):
+        whole = {"commit": f"of {name}", "versions": {}, "runs": runs}
+        (tmp_path / name).write_text(json.dumps(whole))
+        return str(tmp_path / name)
+
+    return written
 
 
 @pytest.fixture
-def gather(tmp_path, monkeypatch, steep):
+def gather(tmp_path, monkeypatch):
     page = tmp_path / "page.md"
-    page.write_text("<!-- steep -->\n<!-- /steep -->\n<!-- relu -->\nold\n<!-- /relu -->\n")
+    page.write_text("<!-- authors -->\n<!-- /authors -->\n<!-- relu -->\nold\n<!-- /relu -->\n")
 
     def gather(**given):
-        paths = {"steep": steep} | given
-        value = lambda path: type("Flag", (), {"value": path and str(path)})  # noqa: E731
-        monkeypatch.setattr(
-            table1, "GIVEN", {name: value(paths.get(name)) for name in table1.SETTINGS}
-        )
-        monkeypatch.setattr(table1, "OUT", value(tmp_path / "out.json"))
-        monkeypatch.setattr(table1, "PAGE", value(page))
+        value = lambda value: type("Flag", (), {"value": value})  # noqa: E731
+        flags = {name: value(given.get(name, [])) for name in table1.SETTINGS}
+        monkeypatch.setattr(table1, "GIVEN", flags)
+        monkeypatch.setattr(table1, "OUT", value(str(tmp_path / "out.json")))
+        monkeypatch.setattr(table1, "PAGE", value(str(page)))
         table1.main(None)
         return json.loads((tmp_path / "out.json").read_text()), page.read_text()
 
     return gather
 
 
-def test_what_is_there_is_in_the_record_and_in_the_page(gather, tmp_path, capsys):
-    record, page = gather(relu=tmp_path / "none.json")
-    assert record["steep"]["commit"] == "abc"
-    assert len(record["steep"]["rows"]) == 3
+def test_what_is_there_is_in_the_record_and_in_the_page(gather, written, tmp_path, capsys):
+    authors = written(
+        "a.json", *(run("grid_authors", "sn_gan", s, p) for s, p in ((1, 97), (2, 99)))
+    )
+    record, page = gather(authors=[authors], relu=[str(tmp_path / "none.json")])
+    assert [run["commit"] for run in record["authors"]["runs"]] == ["of a.json"] * 2
     assert "relu" not in record
     assert "none.json is left out" in capsys.readouterr().err
     assert "<!-- relu -->\nold\n" in page
     (line,) = [line for line in page.splitlines() if line.startswith("| grid")]
-    assert line == "| grid_steep | veegan T=1 | 2 | 8 | 97.5 ± 0.5 | 52.9 |"
+    assert line == "| grid_authors | sn_gan T=1 | 2 | 8 ± 0 | 98 ± 1.4 | 23.8 ± 1.5 | 90.9 ± 4.0 |"
 
 
-def test_grid_comes_before_ring_and_methods_keep_their_order(gather):
-    _, page = gather()
-    firsts = [line.split(" | ")[:2] for line in page.splitlines() if "_steep" in line]
+def test_later_seeds_join_those_that_are_there(gather, written):
+    gather(authors=[written("a.json", run("grid_authors", "sn_gan", 1, 97.0))])
+    again = written(
+        "b.json", run("grid_authors", "sn_gan", 1, 50.0), run("grid_authors", "sn_gan", 2, 99.0)
+    )
+    record, _ = gather(authors=[again, written("c.json", run("grid_authors", "sn_gan", 3, 98.0))])
+    (row,) = record["authors"]["rows"]
+    assert row["seeds"] == [1, 2, 3]
+    assert row["high_quality_percent"] == 98
+    assert [run["commit"][3:] for run in record["authors"]["runs"]] == [
+        "a.json",
+        "b.json",
+        "c.json",
+    ]
+    assert gather()[0]["authors"] == record["authors"]  # nothing new, nothing lost
+
+
+def test_grid_comes_before_ring_and_methods_keep_their_order(gather, written):
+    rows = ("ring_authors", "veegan"), ("ring_authors", "sn_gan"), ("grid_authors", "veegan")
+    _, page = gather(authors=[written("a.json", *(run(*row, 1, 90.0) for row in rows))])
+    firsts = [line.split(" | ")[:2] for line in page.splitlines() if "_authors" in line]
     assert firsts == [
-        ["| grid_steep", "veegan T=1"],
-        ["| ring_steep", "veegan T=1"],
-        ["| ring_steep", "wae T=1"],
+        ["| grid_authors", "veegan T=1"],
+        ["| ring_authors", "veegan T=1"],
+        ["| ring_authors", "sn_gan T=1"],
     ]
