@@ -55,6 +55,12 @@ class Run:
         self.lowered = self.training.lower()
         self.rounds, self.seconds = [], 0.0
 
+    def compiled(self, began):
+        """The program; says how long it took, for on a machine lent by the minute that decides."""
+        program = self.lowered.compile()
+        print(f"{self.row.name} compiled after {time.monotonic() - began:.0f} s", flush=True)
+        return program
+
     def play(self, program):
         """One round."""
         began = time.monotonic()
@@ -107,8 +113,7 @@ def main(_):
         images, data = _images(scratch)
         runs = [Run(text, data, images, precision) for text in ROWS.value]
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        programs = list(pool.map(lambda run: run.lowered.compile(), runs))
-    print(f"compiled after {time.monotonic() - began:.0f} s", flush=True)
+        programs = list(pool.map(lambda run: run.compiled(began), runs))
     if CHECKPOINTS.value:
         for run in runs:
             run.resume()
