@@ -50,6 +50,8 @@ def folder(tmp_path_factory):
     rng = np.random.default_rng(0)
     train, test = (rng.integers(0, 256, (n, 32, 32, 3), "uint8") for n in (220, 30))
     np.savez(path / "images.npz", x_train=train, x_test=test)
+    digits = rng.integers(0, 256, (40, 28, 28), "uint8")
+    np.savez(path / "mnist.npz", x_train=digits, x_test=digits)
 
     with ForkServer(path, PYTHONPATH=f"{path}:{ROOT}") as server:
         _rehearse(path, server)
@@ -81,6 +83,9 @@ def _rehearse(path, server):
     goes_on = ["--seconds=600", "--checkpoints=checkpoints", *rows]
     run("train", "--steps=10", "--at=5", *goes_on)
     run("pack", "--data=images.npz", "--out=later", "--wheels=", "--also=checkpoints,images.npz")
+    stacked = ["--data=stacked_mnist:mnist.npz", "--rows=stacked_mnist_small:dcgan", "--round=5"]
+    tiny = ["--fields=batch_size=4,networks.latent_dim=4", "--samples=12", "--precision=float32"]
+    run("train", "--seconds=600", "--steps=5", "--out=stacks", *stacked, *tiny)
     said = run("train", "--steps=15", "--out=out2", "--precision=bfloat16", *goes_on)
     assert "sn_gan goes on at step 10" in said
 
@@ -158,9 +163,7 @@ def test_the_loop_is_the_programs_own_training(folder, monkeypatch):
     fitted = experiment.build(config)
     batches = fitted.data.batches(0, 5, fitted.model.batches_per_step)
     fitted.model.fit(batches, steps_per_epoch=5, epochs=1, verbose=0)
-    with np.load(folder / "images.npz") as file:
-        images = keras.ops.convert_to_tensor(file["x_train"])
-    training = loop.Training(config, images, "float32")
+    training = loop.Training(config, "float32")
     training.run(training.lower().compile(), 5)
     training.pause()
     for a, b in zip(fitted.model.weights, training.model.weights, strict=True):
@@ -189,3 +192,25 @@ def test_scores(folder, monkeypatch, data):
     assert scores["fid_30_12_test"] > 0
     assert 0 <= scores["coverage"] <= 1
     assert scores["ivom_images"] == 3
+
+
+def test_scores_of_stacks(folder, monkeypatch):
+    from benchmarks.gpu import score, sheets
+
+    class Judge:
+        percent = 99.0
+
+        def digits(self, images):
+            return (images.mean((1, 2)) // 26).astype(int)
+
+    monkeypatch.setattr(score, "classifier", lambda path: {"mnist.npz": Judge()}[path])
+    paths = {"data": "stacked_mnist:mnist.npz", "samples": str(folder / "stacks")}
+    paths |= {"out": str(folder / "stacks.json"), "order": []}
+    score.flags.FLAGS.mark_as_parsed()
+    with flagsaver.flagsaver(**paths):
+        score.main([])
+    (name, scores) = next(iter(json.loads((folder / "stacks.json").read_text())["scores"].items()))
+    images = sheets.read(folder / "stacks", name)
+    assert images.shape == (12, 28, 28, 3)
+    kinds = {tuple(digits) for digits in Judge().digits(images)}
+    assert scores["stacked_modes_12"] == len(kinds)

@@ -1,7 +1,7 @@
-"""Training without a host between the steps: data, batches and the loop lie on the device.
+"""Training with a host that is hardly needed: many steps a call, whose batches it brings meanwhile.
 
-The step is the program's own `train_step` and the batches are those of `bms_keras.data.images`, a
-function of (seed, step); only the loop is another one, so what comes out is what `train.py` trains.
+The step is the program's own `train_step` and the batches are the data's own, a function of (seed,
+step); only the loop is another one, so what comes out is what `train.py` trains.
 """
 
 import ast
@@ -25,29 +25,33 @@ PRECISIONS = {  # by name: the config's precision, and how JAX multiplies float3
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A run: a method and the fields of its config, as `bms_vae_gan+samples=30` says them."""
+    """A run: a config, a method and fields, as `stacked_mnist_small:bms_vae_gan+samples=30` says
+    them; without a config it is `cifar10`'s."""
 
+    module: str
     method: str
     fields: dict
 
     @classmethod
     def parse(cls, text):
-        method, *fields = text.split("+")
-        return cls(method, parsed(fields))
+        what, *fields = text.split("+")
+        *module, method = what.split(":")
+        return cls(module[0] if module else "cifar10", method, parsed(fields))
 
     @property
     def name(self):
-        return "_".join([self.method, *(f"{k.split('.')[-1]}{v}" for k, v in self.fields.items())])
+        fields = (f"{name.split('.')[-1]}{value}" for name, value in self.fields.items())
+        return "_".join([*[self.module] * (self.module != "cifar10"), self.method, *fields])
 
     def config(self, data, precision, **common):
-        """The config of `configs/cifar10.py` with the row's fields.
+        """The config of `configs/` with the row's fields.
 
         Args:
-            data: Path of the `.npz` of images.
+            data: Its `data.source`.
             precision: One of `PRECISIONS`.
             **common: Fields that all rows share, by dotted name; the row's own come before them.
         """
-        config = importlib.import_module("configs.cifar10").get_config(self.method)
+        config = importlib.import_module(f"configs.{self.module}").get_config(self.method)
         own = {"data.source": str(data), "precision": PRECISIONS[precision][0]}
         config.update_from_flattened_dict({**own, **common, **self.fields})
         return config
@@ -64,14 +68,13 @@ class Training:
 
     Args:
         config: A config of images.
-        images: uint8 `(n, side, side, channels)` on the device, shared between trainings.
         precision: One of `PRECISIONS`.
     """
 
-    def __init__(self, config, images, precision):
+    def __init__(self, config, precision):
         with jax.default_device(jax.devices("cpu")[0]):  # op by op, a GPU compiles for a minute
             built = experiment.build(config)
-        self.model, self.data, self.images = built.model, built.data, images
+        self.model, self.data = built.model, built.data
         self.precision = PRECISIONS[precision][1]
         self.state = self._read()
         self.step = 0
@@ -80,7 +83,7 @@ class Training:
         """The loop of `STEPS` steps, traced; to be compiled by its `compile()`."""
         with jax.default_matmul_precision(self.precision):
             loop = jax.jit(self._loop, donate_argnums=0)
-            return loop.lower(self.state, self.images, self._batches())
+            return loop.lower(self.state, self._batches())
 
     def flops(self):
         """The floating-point operations of a step, by XLA's count of it as it stands."""
@@ -89,12 +92,12 @@ class Training:
             return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), tree)
 
         with jax.default_device(jax.devices("cpu")[0]):  # for a GPU XLA counts nothing
-            lowered = jax.jit(self._loop).lower(*shapes((self.state, self.images, self._batches())))
+            lowered = jax.jit(self._loop).lower(*shapes((self.state, self._batches())))
         return lowered.cost_analysis()["flops"]  # a loop's body counts once
 
-    def _loop(self, state, images, batches):
+    def _loop(self, state, batches):
         def step(state, batch):
-            x = images[batch].astype("float32") / 127.5 - 1
+            x = batch.astype("float32") / 127.5 - 1
             _, state = self.model.train_step(state, (x,))
             return state, None
 
@@ -103,7 +106,7 @@ class Training:
     def run(self, compiled, steps):
         """Trains; `steps` is a multiple of `STEPS`."""
         for _ in range(steps // STEPS):
-            self.state = compiled(self.state, self.images, self._batches())
+            self.state = compiled(self.state, self._batches())
             self.step += STEPS
 
     def wait(self):
@@ -133,9 +136,7 @@ class Training:
 
     def _batches(self):
         steps, per_step = range(self.step, self.step + STEPS), self.model.batches_per_step
-        return np.stack([of_step(self.data.indices, step, per_step) for step in steps]).astype(
-            "int32"
-        )
+        return np.stack([of_step(self.data.batch, step, per_step) for step in steps])
 
     def _groups(self):
         model = self.model
@@ -149,7 +150,7 @@ class Training:
     def _read(self):
         # Copies: a call of the loop takes the memory of its state for the next one.
         return tuple(
-            [jax.device_put(np.asarray(v), self.images.device) for v in group]
+            [jax.device_put(np.asarray(v), jax.devices()[0]) for v in group]
             for group in self._groups()
         )
 

@@ -1,15 +1,17 @@
-"""Scores what `train.py` kept, there or at home: FID, KID, precision, recall, coverage, IvOM.
+"""Scores what `train.py` kept, there or at home: FID, KID, precision, recall, coverage, IvOM; of
+Stacked MNIST the modes and their KL.
 
     python -m benchmarks.gpu.score --data=cifar10.npz --samples=out --out=results/gpu.json \\
         --order=bms_vae_gan_25000,sn_gan_25000 --ivom_images=0
 
-`--data` is an `.npz`, or the folder of the sheets that `pack.py` made. Takes each `ROW_STEP.json`
-of the folder, or those of `--order` in that order, beside `speed.json` and `train.json`. Features
-are kept in the folder, so that the command goes on where it stopped (an image takes a tenth of a
-second of a core, on an H100 two thousandths). IvOM needs G's weights, which are there of a row's
-last step. The record is written after each set.
+`--data` is an `.npz`, the folder of the sheets that `pack.py` made, or stacked_mnist:MNIST.npz.
+Takes each `ROW_STEP.json` of the folder, or those of `--order` in that order, beside `speed.json`
+and `train.json`. Features are kept in the folder, so that the command goes on where it stopped (an
+image takes a tenth of a second of a core, on an H100 two thousandths). IvOM needs G's weights,
+which are there of a row's last step. The record is written after each set.
 """
 
+import functools
 import json
 import pathlib
 import sys
@@ -21,12 +23,16 @@ from absl import app, flags
 from ml_collections import ConfigDict
 
 from benchmarks.gpu import sheets
-from bms_keras.metrics import feature_networks, ivom, prdc
+from bms_keras.data import stacked
+from bms_keras.metrics import feature_networks, ivom, prdc, stacked_mnist
 from bms_keras.metrics.fid import Moments, frechet_distance, kid
+from bms_keras.metrics.stacked_mnist.digits import classifier
 from bms_keras.monitoring import figures, image_grids
 from bms_keras.runs import experiment
 
-DATA = flags.DEFINE_string("data", None, "An .npz of CIFAR-10, or its sheets.", required=True)
+DATA = flags.DEFINE_string(
+    "data", None, "An .npz of CIFAR-10, its sheets, or stacked_mnist:MNIST.npz.", required=True
+)
 SAMPLES = flags.DEFINE_string("samples", None, "Folder of what came back.", required=True)
 ORDER = flags.DEFINE_list("order", [], "Which sets, in which order; all, if not given.")
 REAL = flags.DEFINE_integer("real", 10_000, "Test images of the FID.", 2)
@@ -50,13 +56,17 @@ def main(_):
     if PICTURE.value:
         panels = {name: image_grids.grid(sheets.read(folder, name)[:64], 8) for name in names}
         image_grids.write(pathlib.Path(PICTURE.value), figures.pixels(figures.gallery(panels)))
+    kind, _, mnist = DATA.value.partition(":")
+    if kind == stacked.NAME:
+        _score(functools.partial(_of_stacks, mnist), names, record)
+        return
     network = feature_networks.network(INCEPTION.value)
     with tempfile.TemporaryDirectory() as scratch:
         data = _file(scratch)
         with np.load(data) as file:
             test = file["x_test"][: REAL.value]
         real = _features(network, folder, "test", lambda: test)
-        _score(network, real, names, data, record)
+        _score(functools.partial(_of_images, network, real, data), names, record)
 
 
 def _file(scratch):
@@ -68,22 +78,33 @@ def _file(scratch):
     return str(path)
 
 
-def _score(network, real, names, data, record):
+def _score(scores_of, names, record):
     """Scores the sets in order; the record is written after each."""
     folder = pathlib.Path(SAMPLES.value)
     for name in names:
-        images = lambda name=name: sheets.read(folder, name)[: GENERATED.value]  # noqa: E731
-        fake = _features(network, folder, name, images)
-        protocol = f"{len(real)}_{len(fake)}_test"
-        scores = {
-            f"fid_{protocol}": frechet_distance(Moments().add(real), Moments().add(fake)),
-            f"kid_{protocol}": kid(real, fake)[0],
-            **prdc.prdc(real, fake),
-            **_ivom(folder, name, data),
-        }
-        record["scores"][name] = scores
+        record["scores"][name] = scores = scores_of(folder, name)
         pathlib.Path(OUT.value).write_text(json.dumps(record, indent=1))
         print(name, json.dumps(scores), flush=True)
+
+
+def _of_images(network, real, data, folder, name):
+    """FID, KID, precision and recall of a set, and IvOM, if it is asked for."""
+    fake = _features(network, folder, name, lambda: sheets.read(folder, name)[: GENERATED.value])
+    protocol = f"{len(real)}_{len(fake)}_test"
+    return {
+        f"fid_{protocol}": frechet_distance(Moments().add(real), Moments().add(fake)),
+        f"kid_{protocol}": kid(real, fake)[0],
+        **prdc.prdc(real, fake),
+        **_ivom(folder, name, data),
+    }
+
+
+def _of_stacks(mnist, folder, name):
+    """The modes of Stacked MNIST in a set."""
+    images = sheets.read(folder, name)
+    judge = classifier(mnist)
+    found = stacked_mnist.mode_coverage(judge.digits(images))
+    return dict(zip(stacked_mnist.keys(len(images)), (*found.values(), judge.percent), strict=True))
 
 
 def _features(network, folder, name, images):

@@ -53,14 +53,9 @@ def read(folder, name):
 
 
 def as_npz(folder, path):
-    """Writes the images of a folder that `pack.py` filled as an `.npz` of x_train and x_test.
-
-    Returns:
-        The training images, uint8 `(n, side, side, 3)`.
-    """
+    """Writes the images of a folder that `pack.py` filled as an `.npz` of x_train and x_test."""
     train = np.concatenate([read(folder, name) for name in ("train_0", "train_1")])
     np.savez(path, x_train=train, x_test=read(folder, "test"))
-    return train
 
 
 def digest(array):

@@ -28,7 +28,7 @@ from benchmarks.gpu import loop
 SECONDS = flags.DEFINE_integer("seconds", 90, "After so many it ends.", 1)
 SAMPLES = flags.DEFINE_list("samples", ["10", "1", "30"], "The T to measure.")
 PRECISIONS = flags.DEFINE_list("precisions", ["bfloat16", "tf32", "float32"], "In which precision.")
-IMAGES = flags.DEFINE_integer("images", 50_000, "Training images on the device.", 1)
+IMAGES = flags.DEFINE_integer("images", 50_000, "Training images.", 1)
 PRODUCT = flags.DEFINE_integer("product", 8192, "Side of the matrices of the product.", 1)
 FIELDS = flags.DEFINE_list("fields", [], "Fields of the config, NAME=VALUE.")
 OUT = flags.DEFINE_string("out", "out", "Folder of the result.")
@@ -41,13 +41,13 @@ def main(_):
     loop.keep_programs(CACHE.value)
     device = jax.devices()[0]
     record = {"device": device.device_kind, "jax": jax.__version__, "matrix_tflops": {}, "rows": {}}
-    images, trainings = _images(), {}
+    trainings = {}
     pool = concurrent.futures.ThreadPoolExecutor(1)  # side by side they tune against each other
     with tempfile.TemporaryDirectory() as scratch, contextlib.suppress(TimeoutError):
         data = _file(scratch)
         for precision in PRECISIONS.value:
             record["matrix_tflops"][precision] = rate = _matrix_rate(precision)
-            trainings[precision] = training = _training(data, images, precision)
+            trainings[precision] = training = _training(data, precision)
             for samples in map(int, SAMPLES.value):
                 training.model.samples = samples
                 program = pool.submit(training.lower().compile).result(timeout=max(left(), 0))
@@ -61,24 +61,18 @@ def main(_):
     os._exit(0)  # a compilation that nobody waits for any more cannot be stopped otherwise
 
 
-def _images():
-    """Random images: what they show costs no time."""
-    shape = (IMAGES.value, 32, 32, 3)
-    return jax.device_put(np.random.default_rng(0).integers(0, 256, shape, "uint8"))
-
-
 def _file(folder):
-    """An `.npz` of as many images, black, for the config to name."""
+    """An `.npz` of images for the config to name; black, for what they show costs no time."""
     path = pathlib.Path(folder) / "images.npz"
     black = np.zeros((IMAGES.value, 32, 32, 3), "uint8")
     np.savez_compressed(path, x_train=black, x_test=black[:8])
     return path
 
 
-def _training(data, images, precision):
+def _training(data, precision):
     """A training in that precision; the one model serves all T."""
     row = loop.Row.parse("+".join(["bms_vae_gan", *FIELDS.value]))
-    return loop.Training(row.config(data, precision), images, precision)
+    return loop.Training(row.config(data, precision), precision)
 
 
 def _matrix_rate(precision):

@@ -1,4 +1,4 @@
-"""Trains rows of table 6 side by side for so many seconds, and keeps samples of each.
+"""Trains rows of a table side by side for so many seconds, and keeps samples of each.
 
     KERAS_BACKEND=jax python -m benchmarks.gpu.train --data=. --seconds=500 --out=out \\
         --rows=bms_vae_gan,sn_gan,alpha_gan_sn --precision=bfloat16
@@ -10,7 +10,12 @@ its config `ROW_raw_STEP`, too, of the weights that the averages are of), G's we
 and in the folder `--checkpoints` all that is needed to go on: the same command does, where
 it finds them. `train.json` holds the losses of each round and the seconds.
 
-`--data` is the folder of the sheets that `pack.py` made; all images must be there.
+`--data` is the folder of the sheets that `pack.py` made, of which all must be there, or what a
+config has as `data.source`; a row of another config than CIFAR-10's is CONFIG:METHOD:
+
+    KERAS_BACKEND=jax python -m benchmarks.gpu.train --data=stacked_mnist:mnist.npz \\
+        --out=stacked --samples=26000 --seconds=500 --steps=50000 --precision=tf32 \\
+        --rows=stacked_mnist_small:dcgan,stacked_mnist_small:bms_vae_gan
 """
 
 import concurrent.futures
@@ -27,9 +32,11 @@ from benchmarks.gpu import loop, sheets
 from bms_keras.metrics.samples import drawn
 from bms_keras.runs import checkpoint
 
-DATA = flags.DEFINE_string("data", ".", "Folder of the sheets of images.")
+DATA = flags.DEFINE_string("data", ".", "Folder of the sheets of images, or a data.source.")
 SECONDS = flags.DEFINE_integer("seconds", 500, "The time for all of it.", 1)
-ROWS = flags.DEFINE_list("rows", ["bms_vae_gan"], "METHOD+FIELD=VALUE, as many as are wanted.")
+ROWS = flags.DEFINE_list(
+    "rows", ["bms_vae_gan"], "(CONFIG:)METHOD+FIELD=VALUE, as many as are wanted."
+)
 PRECISION = flags.DEFINE_enum(
     "precision", "best", [*loop.PRECISIONS, "best"], "Or the fastest by OUT/speed.json."
 )
@@ -48,10 +55,10 @@ CHUNK = 1000  # samples at a time, and the seeds of each: those of `metrics.fid`
 class Run:
     """A row under training, and what is kept of it."""
 
-    def __init__(self, text, data, images, precision):
+    def __init__(self, text, data, precision):
         self.row = loop.Row.parse(text)
         self.config = self.row.config(data, precision, **loop.parsed(FIELDS.value))
-        self.training = loop.Training(self.config, images, precision)
+        self.training = loop.Training(self.config, precision)
         self.lowered = self.training.lower()
         self.rounds, self.seconds = [], 0.0
 
@@ -110,8 +117,7 @@ def main(_):
     loop.keep_programs(CACHE.value)
     precision = _precision()
     with tempfile.TemporaryDirectory() as scratch:
-        images, data = _images(scratch)
-        runs = [Run(text, data, images, precision) for text in ROWS.value]
+        runs = [Run(text, _source(scratch), precision) for text in ROWS.value]
     with concurrent.futures.ThreadPoolExecutor() as pool:
         programs = list(pool.map(lambda run: run.compiled(began), runs))
     if CHECKPOINTS.value:
@@ -150,10 +156,14 @@ def _precision():
     return max((name for name in rates if name.split()[0] == first), key=rates.get).split()[1]
 
 
-def _images(folder):
-    """The training images on the device, and an `.npz` of them for the configs to name."""
+def _source(folder):
+    """What the configs name as their data."""
+    if not pathlib.Path(DATA.value).is_dir():
+        return DATA.value
     path = pathlib.Path(folder) / "images.npz"
-    return jax.device_put(sheets.as_npz(DATA.value, path)), path
+    if not path.exists():
+        sheets.as_npz(DATA.value, path)
+    return path
 
 
 def _write(runs, precision, began):
