@@ -105,6 +105,33 @@ def test_both_backends_give_the_same_losses_and_steps():
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="shows JAX alone")
+def begin():
+    """Initial weights of two families of networks, rounded, and those of the averages."""
+    from bms_keras.configs import cifar10, grid_steep
+    from bms_keras.runs import experiment
+
+    found = {}
+    for module, fields in (
+        (grid_steep, {"ema": 0.9}),
+        (cifar10, {"networks.width": 2, "data.source": "unused", "ema": 0.0}),
+    ):
+        config = module.get_config()
+        config.update_from_flattened_dict(fields)
+        shape = (32, 32, 3) if module is cifar10 else (2,)
+        model = experiment._game(experiment.complete(config), shape)
+        kept = [w for w in model.weights if "seed" not in w.path]
+        found[module.__name__] = [float(keras.ops.sum(keras.ops.abs(w))) for w in kept]
+    return found
+
+
+def test_both_backends_begin_with_the_same_weights():
+    code = "import json, test_backends; print(json.dumps(test_backends.begin()))"
+    ours, theirs = begin(), python(code, OTHER)
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-4)
+
+
 def test_jax_needs_no_tensorflow():
     """Training, watching, saving and sampling, where TensorFlow cannot be imported."""
     code = """

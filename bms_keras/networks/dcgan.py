@@ -10,7 +10,7 @@ from keras import layers
 from bms_keras import fields
 from bms_keras.errors import BadInput
 from bms_keras.fields import Field
-from bms_keras.layers import SpectralNormalization
+from bms_keras.layers import SpectralNormalization, initializers
 from bms_keras.networks.mlp import batch_normalization, perceptron
 from bms_keras.networks.transposed import Conv2DTranspose
 
@@ -118,7 +118,7 @@ def normal_weights():
 
     A new initializer for each layer: one for all would give equal shapes equal weights.
     """
-    return {"kernel_initializer": keras.initializers.RandomNormal(stddev=0.02)}
+    return {"kernel_initializer": initializers.Normal(stddev=0.02)}
 
 
 def _doubling(shape, width, batch_norm):

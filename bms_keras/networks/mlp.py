@@ -3,12 +3,12 @@
 import functools
 
 import keras
-from keras import initializers, layers
+from keras import layers
 
 from bms_keras import distribution, fields
 from bms_keras.errors import BadInput
 from bms_keras.fields import Field
-from bms_keras.layers import Gain, SpectralNormalization
+from bms_keras.layers import Gain, SpectralNormalization, initializers
 
 ACTIVATIONS = ("relu", "leaky_relu", "tanh")
 INITIALIZERS = ("fan_in", "glorot", "orthogonal", "normal")
@@ -98,7 +98,7 @@ def initial(name, gain, n):
     Args:
         name: "fan_in": uniform in +-gain/sqrt(n), biases too, so that units bend all over the input
             and not only at 0. "glorot" (uniform), "orthogonal" or "normal": see
-            `keras.initializers`; biases are 0.
+            `layers.initializers`; biases are 0.
         gain: What they are multiplied by; of "normal", the standard deviation.
         n: Inputs.
 
@@ -107,12 +107,12 @@ def initial(name, gain, n):
     """
     if name == "fan_in":
         bound = gain * n**-0.5
-        uniform = lambda: initializers.RandomUniform(-bound, bound)  # noqa: E731
+        uniform = lambda: initializers.Uniform(-bound, bound)  # noqa: E731
         return {"kernel_initializer": uniform(), "bias_initializer": uniform()}
     kernels = {
-        "glorot": lambda: initializers.VarianceScaling(gain**2, "fan_avg", "uniform"),
+        "glorot": lambda: initializers.Glorot(gain),
         "orthogonal": lambda: initializers.Orthogonal(gain),
-        "normal": lambda: initializers.RandomNormal(stddev=gain),
+        "normal": lambda: initializers.Normal(stddev=gain),
     }
     return {"kernel_initializer": kernels[name]()}
 

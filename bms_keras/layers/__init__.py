@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from bms_keras.errors import require
+from bms_keras.layers import initializers
 
 
 def require_channels_last():
@@ -93,7 +94,7 @@ class SpectralNormalization(keras.layers.Wrapper):
         super().build(input_shape)
         self.u = self.add_weight(
             shape=(1, self._filters),
-            initializer=keras.initializers.RandomNormal(stddev=1.0, seed=self.seed),
+            initializer=initializers.Normal(stddev=1.0, seed=self.seed),
             trainable=False,
             name="u",
         )
