@@ -5,6 +5,7 @@ density and coverage those of Naeem et al. 2020 (https://arxiv.org/abs/2002.0979
 """
 
 import dataclasses
+import itertools
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from bms_keras.metrics import features
 NEIGHBOURS = Field(5, fields.integer(1, 1000), "k of precision, recall, density and coverage")
 PRDC = ("precision", "recall", "density", "coverage")  # what `prdc` returns
 FEW = 1000  # images, of which these numbers say little
-BLOCK = 1000  # rows of the matrix of distances in memory at a time
+BLOCK = 1000  # points of a side whose distances are in memory at a time
 
 
 def prdc(real, fake, k=5):
@@ -68,19 +69,25 @@ def prdc(real, fake, k=5):
 
 def radii(x, k):
     """The distance of each point to its k-th nearest neighbour, squared."""
-    found = np.empty(len(x))
-    for first in range(0, len(x), BLOCK):
-        distances = squared_distances(x[first : first + BLOCK], x)
-        rows = np.arange(len(distances))
-        distances[rows, first + rows] = 0  # itself, up to rounding
-        found[first : first + BLOCK] = np.partition(distances, k, axis=1)[:, k]
-    return found
+    nearest = np.full((len(x), k + 1), np.inf)  # of each point, itself among them
+    parts = [slice(first, first + BLOCK) for first in range(0, len(x), BLOCK)]
+    for a, b in itertools.combinations_with_replacement(parts, 2):
+        distances = squared_distances(x[a], x[b])
+        if a == b:
+            np.fill_diagonal(distances, 0)  # up to rounding it is
+        for part, found in [(a, distances), (b, distances.T)][: 1 if a == b else 2]:
+            of_both = np.hstack([nearest[part], found])
+            nearest[part] = np.partition(of_both, k, axis=1)[:, : k + 1]
+    return nearest.max(1)
 
 
 def squared_distances(a, b):
     """Squared Euclidean distances `(n, m)`."""
-    squares = np.sum(a**2, 1)[:, None] + np.sum(b**2, 1)[None]
-    return np.maximum(squares - 2 * a @ b.T, 0)
+    found = a @ b.T  # all else in its memory: new arrays would take longer than the product
+    found *= -2
+    found += np.einsum("ij,ij->i", a, a)[:, None]
+    found += np.einsum("ij,ij->i", b, b)
+    return np.maximum(found, 0, out=found)
 
 
 def of_images(real, fake, k=5):
