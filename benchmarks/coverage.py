@@ -1,31 +1,26 @@
 """Gathers what is measured of coverage and density: tables and picture of results/coverage.md.
 
-    python -m benchmarks.coverage \\
-        --tables=runs/table1/table1_samplers.json,runs/stacked/tablestacked.json \\
-        --runs='runs/density/*' --out=results/coverage.json --page=results/coverage.md \\
-        --picture=docs/coverage.png
+    python -m benchmarks.coverage --out=results/coverage.json --page=results/coverage.md \\
+        --picture=docs/coverage.png --tables=runs/density/rows_samplers.json,runs/stacked.json
 
-`--tables` are results of `python -m bms_keras.tables`, `--runs` patterns of workdirs that `eval.py`
-has measured, whose names end in _SEED. What is not there yet is said and left out; the same command
-takes it in later. In the page, what stands between <!-- NAME --> and <!-- /NAME --> is replaced.
+`--tables` are results of `python -m bms_keras.tables`. What `--out` holds already is kept: seeds
+that are run elsewhere or later join those that are there. In the page, what stands between
+<!-- NAME --> and <!-- /NAME --> is replaced.
 """
 
-import glob
+import json
 import pathlib
 
 import numpy as np
 from absl import app, flags
 from matplotlib.figure import Figure
 
-from benchmarks.report import machine, publish, read
+from benchmarks.report import joined, machine, publish, read
 from bms_keras.metrics.modes import PERFECT
 from bms_keras.monitoring import figures, image_grids
-from bms_keras.runs.workdir import Workdir
 from bms_keras.tables import report
-from bms_keras.tables.table import Row
 
 TABLES = flags.DEFINE_list("tables", [], "JSON files of bms_keras.tables.")
-RUNS = flags.DEFINE_list("runs", [], "Patterns of workdirs, each with a name that ends in _SEED.")
 OUT = flags.DEFINE_string("out", "coverage.json", "Where the record goes.")
 PAGE = flags.DEFINE_string("page", None, "A Markdown page whose tables are replaced.")
 PICTURE = flags.DEFINE_string("picture", None, "Where the picture goes.")
@@ -37,38 +32,18 @@ KINDS = {  # tables of the page, by what the names of their numbers begin with
 
 
 def main(_):
-    given = {pathlib.Path(path).name: read(path, "rows", "commit") for path in TABLES.value}
-    given = {name: table for name, table in given.items() if table}
-    rows = [row for table in given.values() for row in table["rows"]]
-    rows += of_runs(path for pattern in RUNS.value for path in sorted(glob.glob(pattern)))
-    found = {name: [row for row in rows if of_kind(row, start)] for name, start in KINDS.items()}
-    commits = {name: table["commit"] for name, table in given.items()}  # of the rows' runs
+    out = pathlib.Path(OUT.value)
+    there = [json.loads(out.read_text())] if out.exists() else []
+    given = [read(path, "commit", "rows", "runs") for path in TABLES.value]
+    record = joined([*there, *filter(None, given)])
+    found = {
+        name: [row for row in record["rows"] if of_kind(row, start)]
+        for name, start in KINDS.items()
+    }
     tables = {name: markdown(name, rows) for name, rows in found.items() if rows}
-    record = {"machine": machine(1), "sources": commits, **found}
-    publish(record, tables, OUT.value, PAGE.value)
+    publish({"machine": machine(1), **record}, tables, out, PAGE.value)
     if PICTURE.value:
         image_grids.write(pathlib.Path(PICTURE.value), figures.pixels(picture(found)))
-
-
-def of_runs(paths):
-    """A row for each sampler of each kind of run, over its seeds: by the last step's last record
-    of the most samples."""
-    groups = {}
-    for path in paths:
-        name, _, seed = pathlib.Path(path).name.rpartition("_")
-        if not seed.isdigit():
-            continue
-        best = {}
-        for record in Workdir(path).records():
-            order = record.get("step", 0), record.get("mode_samples", 0)
-            if order >= best.get(record.get("sampler"), ((0, 0), None))[0]:
-                best[record.get("sampler")] = order, record
-        for sampler, (_, record) in best.items():
-            groups.setdefault((name, sampler), []).append(record)
-    return [
-        report.row_of(Row(name, records[0]["method"]), records)
-        for (name, _), records in groups.items()
-    ]
 
 
 def of_kind(row, start):

@@ -4,10 +4,14 @@ import json
 import os
 import pathlib
 import re
+import types
 
 from bms_keras.backends.versions import versions
 from bms_keras.errors import warn
 from bms_keras.files import write_atomically
+from bms_keras.tables import report
+
+OF_A_ROW = ("data", "method", "options", "sampler", "mode_samples")  # what its runs share
 
 
 def machine(jobs):
@@ -25,6 +29,38 @@ def read(path, *keys):
     except (OSError, ValueError, KeyError) as error:
         warn(f"{path} is left out: {error}")
         return None
+
+
+def joined(parts):
+    """The runs of several results of tables, and the rows that they make.
+
+    So seeds that were run elsewhere or later join those that are there. A run that is in two of
+    them is that of the first.
+
+    Args:
+        parts: Dictionaries with `rows` and `runs` as `bms_keras.tables` writes them, and `commit`,
+            which each run gets, or what this function returned.
+
+    Returns:
+        Dictionary: `rows` in the order in which they are met, the runs of each by seed; `runs`.
+    """
+    printed, lines = {}, {}
+    for part in parts:
+        for row in part["rows"]:
+            printed.setdefault((row["data"], row["method"], row["options"]), row["paper"])
+        for run in part["runs"]:
+            line = lines.setdefault(tuple(run.get(name) for name in OF_A_ROW), {})
+            line.setdefault(run["seed"], {"commit": part.get("commit"), **run})
+    rows, runs = [], []
+    for (data, method, options, *_), found in sorted(
+        lines.items(), key=lambda item: [*printed].index(item[0][:3])
+    ):
+        about = {"config": data, "method": method, "options": options}
+        records = [found[seed] for seed in sorted(found)]
+        paper = printed[data, method, options]
+        rows.append(report.row_of(types.SimpleNamespace(**about, paper=paper), records))
+        runs += records
+    return {"rows": rows, "runs": runs}
 
 
 def publish(record, tables, out, page):

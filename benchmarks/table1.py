@@ -16,8 +16,8 @@ import pathlib
 
 from absl import app, flags
 
-from benchmarks.report import machine, publish, read
-from bms_keras.tables import registry, report
+from benchmarks.report import joined, machine, publish, read
+from bms_keras.tables import report
 
 SETTINGS = {
     "steep": "the limited gains of grid_steep and ring_steep, 30,000 steps for all",
@@ -47,26 +47,9 @@ def gathered(there, paths):
         there: What the record has of the setting, or `None`.
         paths: Of what `bms_keras.tables` wrote.
     """
-    keys = "commit", "versions", "runs"
+    keys = "commit", "versions", "rows", "runs"
     parts = [part for part in (there, *(read(path, *keys) for path in paths)) if part]
-    runs = {}
-    for part in parts:
-        for run in part["runs"]:
-            own = run["data"], run["method"], run["options"], run["seed"]
-            runs.setdefault(own, run if "commit" in run else {"commit": part["commit"], **run})
-    rows = registry.TABLES[1].rows
-    found = [
-        (row, [run for own, run in sorted(runs.items()) if own[:3] == _of(row)]) for row in rows
-    ]
-    return {
-        "versions": parts[-1]["versions"] if parts else {},
-        "rows": [report.row_of(row, records) for row, records in found if records],
-        "runs": [run for _, records in found for run in records],
-    }
-
-
-def _of(row):
-    return row.config, row.method, row.options
+    return {"versions": parts[-1]["versions"] if parts else {}, **joined(parts)}
 
 
 def by_data(rows):

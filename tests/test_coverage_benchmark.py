@@ -16,31 +16,53 @@ POINTS = RECORD | {"high_quality_percent": 98.0, "spread_ratio": 0.5, "mode_samp
 
 
 @pytest.fixture
-def runs(tmp_path):
-    """Two seeds of a run, each measured by G(z) of few and of many samples, and by a sampler."""
-    for seed in (1, 2):
-        folder = tmp_path / f"grid_density_{seed}"
-        folder.mkdir()
-        records = [
-            POINTS | {"mode_samples": 9000, "high_quality_percent": 97.0 + seed},
-            POINTS | {"sampler": "likelihood", "sampler_scale": 0.1},
-            POINTS | {"high_quality_percent": 50.0},  # of fewer samples
-        ]
-        lines = [json.dumps({"seed": seed} | record) for record in records]
-        (folder / "metrics.jsonl").write_text("\n".join(lines))
-    (tmp_path / "grid_density_1.log").write_text("")
-    (tmp_path / "grid_density_3").mkdir()  # under way
-    return sorted(tmp_path.glob("*"))
-
-
-def test_runs_are_rows_by_sampler(runs):
-    rows = coverage.of_runs(runs)
-    assert [(row["data"], row["sampler"], row["seeds"]) for row in rows] == [
-        ("grid_density", "none", [1, 2]),
-        ("grid_density", "likelihood", [1, 2]),
+def part():
+    """Two seeds of a run, measured by G(z) of few and of many samples, and by a sampler."""
+    records = [
+        POINTS | {"mode_samples": 9000, "high_quality_percent": 97.0},
+        POINTS | {"sampler": "likelihood", "sampler_scale": 0.1},
+        POINTS | {"high_quality_percent": 50.0},  # of fewer samples
     ]
-    assert rows[0]["high_quality_percent"] == 98.5
-    assert rows[1]["sampler_scale"] == pytest.approx(0.1)
+    row = {"data": "grid_density", "method": "sn_gan", "options": ""}
+    runs = [row | {"seed": seed} | record for record in records for seed in (1, 2)]
+    runs[0]["high_quality_percent"] = 100.0
+    return {"commit": "abc", "rows": [row | {"paper": {}}], "runs": runs}
+
+
+def test_rows_are_by_sampler_and_count_of_samples(part):
+    joined = report.joined([part])
+    assert [(row["sampler"], row["seeds"]) for row in joined["rows"]] == [
+        ("none", [1, 2]),
+        ("likelihood", [1, 2]),
+        ("none", [1, 2]),
+    ]
+    assert joined["rows"][0]["high_quality_percent"] == 98.5
+    assert joined["rows"][1]["sampler_scale"] == pytest.approx(0.1)
+    assert {run["commit"] for run in joined["runs"]} == {"abc"}
+
+
+def test_later_seeds_join_and_the_first_of_a_run_stays(part):
+    before = report.joined([part])
+    assert report.joined([before, part]) == before
+    run = part["runs"][0]
+    later = part | {"commit": "def", "runs": [run | {"modes": 1}, run | {"seed": 3}]}
+    row, *others = report.joined([before, later])["rows"]
+    assert row["seeds"] == [1, 2, 3]
+    assert row["modes"] == 8
+    assert others == before["rows"][1:]
+
+
+def test_the_record_grows_by_what_is_given(part, tmp_path, monkeypatch):
+    value = lambda value: type("Flag", (), {"value": value})  # noqa: E731
+    for name, text in (("OUT", tmp_path / "out.json"), ("PAGE", None), ("PICTURE", None)):
+        monkeypatch.setattr(coverage, name, value(text and str(text)))
+    counts = []
+    for runs in (part["runs"][:2], part["runs"][2:]):
+        (tmp_path / "given.json").write_text(json.dumps(part | {"runs": runs}))
+        monkeypatch.setattr(coverage, "TABLES", value([str(tmp_path / "given.json")]))
+        coverage.main(None)
+        counts.append(len(json.loads((tmp_path / "out.json").read_text())["runs"]))
+    assert counts == [2, 6]
 
 
 def test_a_table_that_is_not_there_yet_is_left_out(tmp_path, capsys):
@@ -48,10 +70,10 @@ def test_a_table_that_is_not_there_yet_is_left_out(tmp_path, capsys):
     assert "none.json is left out" in capsys.readouterr().err
 
 
-def test_a_page_keeps_what_stands_around_its_tables(runs):
+def test_a_page_keeps_what_stands_around_its_tables(part):
     page = "before\n<!-- points -->\nold\n<!-- /points -->\nafter\n<!-- stacked -->\nto be run\n"
     page += "<!-- /stacked -->\n"
-    rows = coverage.of_runs(runs)
+    rows = report.joined([part])["rows"]
     found = report.filled(page, {"points": coverage.markdown("points", rows)})
     assert found.startswith("before\n<!-- points -->\n| data | method | sampler |")
     assert "old" not in found
@@ -61,12 +83,12 @@ def test_a_page_keeps_what_stands_around_its_tables(runs):
     assert report.filled(found, {}) == found
 
 
-def test_a_picture_takes_what_there_is(runs):
+def test_a_picture_takes_what_there_is(part):
     stacked = RECORD | {"data": "stacked_mnist", "options": "", "seeds": [1]}
     stacked |= {"stacked_modes_26000": 900.0, "stacked_modes_26000_std": 9.0}
     stacked["stacked_kl_26000"] = 0.3
     nothing = {"data": "grid", "options": "", "sampler": "mh", "seeds": [], "method": "wae"}
-    points = [*coverage.of_runs(runs), nothing]
+    points = [*report.joined([part])["rows"][:2], nothing]
     drawn = coverage.picture({"points": points, "stacked": [stacked]})
     of_points, of_modes = (
         [each.get_offsets() for each in drawn.axes[i].collections] for i in (1, 3)
