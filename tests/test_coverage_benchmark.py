@@ -17,25 +17,28 @@ POINTS = RECORD | {"high_quality_percent": 98.0, "spread_ratio": 0.5, "mode_samp
 
 @pytest.fixture
 def part():
-    """Two seeds of a run, measured by G(z) of few and of many samples, and by a sampler."""
+    """Two seeds of a run, measured by G(z) and by a sampler, and one that another cannot draw."""
     records = [
-        POINTS | {"mode_samples": 9000, "high_quality_percent": 97.0},
+        POINTS | {"high_quality_percent": 97.0},
         POINTS | {"sampler": "likelihood", "sampler_scale": 0.1},
-        POINTS | {"high_quality_percent": 50.0},  # of fewer samples
+        POINTS | {"sampler": "rejection"},
     ]
     row = {"data": "grid_density", "method": "sn_gan", "options": ""}
     runs = [row | {"seed": seed} | record for record in records for seed in (1, 2)]
     runs[0]["high_quality_percent"] = 100.0
+    nothing = {"sampler": "rejection", "samples": 1, "step": 4, "obstacle": "it keeps nothing"}
+    runs[-1] = row | {"seed": 2} | nothing
     return {"commit": "abc", "rows": [row | {"paper": {}}], "runs": runs}
 
 
-def test_rows_are_by_sampler_and_count_of_samples(part):
+def test_rows_are_by_sampler(part):
     joined = report.joined([part])
     assert [(row["sampler"], row["seeds"]) for row in joined["rows"]] == [
         ("none", [1, 2]),
         ("likelihood", [1, 2]),
-        ("none", [1, 2]),
+        ("rejection", [1]),
     ]
+    assert joined["rows"][2]["obstacles"] == 1
     assert joined["rows"][0]["high_quality_percent"] == 98.5
     assert joined["rows"][1]["sampler_scale"] == pytest.approx(0.1)
     assert {run["commit"] for run in joined["runs"]} == {"abc"}
@@ -54,7 +57,10 @@ def test_later_seeds_join_and_the_first_of_a_run_stays(part):
 
 def test_the_record_grows_by_what_is_given(part, tmp_path, monkeypatch):
     value = lambda value: type("Flag", (), {"value": value})  # noqa: E731
-    for name, text in (("OUT", tmp_path / "out.json"), ("PAGE", None), ("PICTURE", None)):
+    for name, text in (
+        ("OUT", tmp_path / "out.json"),
+        *((name, None) for name in ("PAGE", "PICTURE", "RUN")),
+    ):
         monkeypatch.setattr(coverage, name, value(text and str(text)))
     counts = []
     for runs in (part["runs"][:2], part["runs"][2:]):
@@ -95,4 +101,4 @@ def test_a_picture_takes_what_there_is(part):
     )
     assert [dots[0, 0] for dots in of_points] == pytest.approx([0.5, 0.5])
     assert of_modes[0][0, 0] == 900
-    assert coverage.picture({"points": [], "stacked": []}).axes
+    assert not coverage.picture({"points": [], "stacked": []}).axes
