@@ -9,14 +9,13 @@ that are run elsewhere or later join those that are there. In the page, what sta
 <!-- NAME --> and <!-- /NAME --> is replaced.
 """
 
-import json
 import pathlib
 
 import numpy as np
 from absl import app, flags
 from matplotlib.figure import Figure
 
-from benchmarks.report import joined, machine, publish, read
+from benchmarks.report import before, joined, machine, publish, read
 from bms_keras import sampling
 from bms_keras.metrics.modes import PERFECT
 from bms_keras.monitoring import figures, image_grids
@@ -32,6 +31,7 @@ RUN = flags.DEFINE_string(
     "run", None, "A run on Grid, of which density.png beside it shows four modes."
 )
 SHOWN = 40_000  # samples in a picture
+POINTS = 40_000  # that its samplers are fitted to, as those of the table
 CLOSE = -0.15, 0.65  # its edges: four modes
 KINDS = {  # tables of the page, by what the names of their numbers begin with
     "points": "high_quality_percent",
@@ -41,21 +41,20 @@ KINDS = {  # tables of the page, by what the names of their numbers begin with
 
 
 def main(_):
-    out = pathlib.Path(OUT.value)
-    there = [json.loads(out.read_text())] if out.exists() else []
     given = [read(path, "commit", "rows", "runs") for path in TABLES.value]
-    record = joined([*there, *filter(None, given)])
+    record = joined(filter(None, [before(OUT.value), *given]))
     found = {
         name: [row for row in record["rows"] if of_kind(row, start)]
         for name, start in KINDS.items()
     }
     tables = {name: markdown(name, rows) for name, rows in found.items() if rows}
-    publish({"machine": machine(1), **record}, tables, out, PAGE.value)
+    publish({"machine": machine(1), **record}, tables, OUT.value, PAGE.value)
     if PICTURE.value:
-        image_grids.write(pathlib.Path(PICTURE.value), figures.pixels(picture(found)))
-    if RUN.value:
-        path = pathlib.Path(PICTURE.value).with_name("density.png")
-        image_grids.write(path, figures.pixels(samples_of(RUN.value)))
+        path = pathlib.Path(PICTURE.value)
+        image_grids.write(path, figures.pixels(picture(found)))
+        if RUN.value:
+            beside = path.with_name("density.png")
+            image_grids.write(beside, figures.pixels(samples_of(RUN.value)))
 
 
 def of_kind(row, start):
@@ -102,7 +101,7 @@ def samples_of(run):
     model, data = built.model, built.data
     panels = {"data": data.points(SHOWN), "G(z)": model.sample(SHOWN, seed=0)}
     for name, title in {"likelihood": "p(x|z)", "likelihood+rejection": "and rejection"}.items():
-        sampling.fit(model, name, data, 40_000)
+        sampling.fit(model, name, data, POINTS)
         panels[title] = model.sample(SHOWN, seed=0, sampler=name)
     figure = figures.scatter(None, panels)
     for axes in figure.axes:

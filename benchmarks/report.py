@@ -31,6 +31,12 @@ def read(path, *keys):
         return None
 
 
+def before(path):
+    """What a record holds that is to be written again; nothing, where there is none."""
+    path = pathlib.Path(path)
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
 def joined(parts):
     """The runs of several results of tables, and the rows that they make.
 

@@ -11,12 +11,9 @@ join those that are there; a run that is in two of them is the one of the first 
 the page, what stands between <!-- steep --> and <!-- /steep --> is replaced, and so for the others.
 """
 
-import json
-import pathlib
-
 from absl import app, flags
 
-from benchmarks.report import joined, machine, publish, read
+from benchmarks.report import before, joined, machine, publish, read
 from bms_keras.tables import report
 
 SETTINGS = {
@@ -30,14 +27,13 @@ PAGE = flags.DEFINE_string("page", None, "A Markdown page whose tables are repla
 
 
 def main(_):
-    out = pathlib.Path(OUT.value)
-    there = json.loads(out.read_text()) if out.exists() else {}
+    there = before(OUT.value)
     parts = {name: gathered(there.get(name), GIVEN[name].value) for name in SETTINGS}
     parts = {name: part for name, part in parts.items() if part["runs"]}
     record = {"table": 1, "machine": machine(1)}
     record |= {name: {"what": SETTINGS[name], **part} for name, part in parts.items()}
     tables = {name: report.markdown(by_data(part["rows"])) for name, part in parts.items()}
-    publish(record, tables, out, PAGE.value)
+    publish(record, tables, OUT.value, PAGE.value)
 
 
 def gathered(there, paths):

@@ -106,7 +106,7 @@ def test_both_backends_give_the_same_losses_and_steps():
 
 @pytest.mark.skipif(BACKEND != "jax", reason="shows JAX alone")
 def begin():
-    """Initial weights of two families of networks, rounded, and those of the averages."""
+    """The sum of the magnitudes of each initial weight, of two families of networks."""
     from bms_keras.configs import cifar10, grid_steep
     from bms_keras.runs import experiment
 

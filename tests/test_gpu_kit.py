@@ -139,9 +139,10 @@ def test_the_weights_that_are_kept_are_the_averages(folder, kept):
     from benchmarks.gpu import loop, sheets
     from bms_keras.metrics.samples import drawn
     from bms_keras.runs import experiment
+    from bms_keras.tables.jobs import fields_of
 
     config = loop.Row.parse("sn_gan").config(
-        folder / "images.npz", "bfloat16", **loop.parsed(TINY.removeprefix("--fields=").split(","))
+        folder / "images.npz", "bfloat16", **fields_of(TINY.removeprefix("--fields=").split(","))
     )
     config.ema = 0.0
     model = experiment.build(config).model

@@ -4,7 +4,6 @@ The step is the program's own `train_step` and the batches are the data's own, a
 step); only the loop is another one, so what comes out is what `train.py` trains.
 """
 
-import ast
 import dataclasses
 import importlib
 import pathlib
@@ -14,6 +13,7 @@ import numpy as np
 
 from bms_keras.data.steps import of_step
 from bms_keras.runs import checkpoint, experiment
+from bms_keras.tables.jobs import fields_of
 
 STEPS = 50  # steps a call of the compiled loop
 PRECISIONS = {  # by name: the config's precision, and how JAX multiplies float32
@@ -36,7 +36,7 @@ class Row:
     def parse(cls, text):
         what, *fields = text.split("+")
         *module, method = what.split(":")
-        return cls(module[0] if module else "cifar10", method, parsed(fields))
+        return cls(module[0] if module else "cifar10", method, fields_of(fields))
 
     @property
     def name(self):
@@ -55,12 +55,6 @@ class Row:
         own = {"data.source": str(data), "precision": PRECISIONS[precision][0]}
         config.update_from_flattened_dict({**own, **common, **self.fields})
         return config
-
-
-def parsed(fields):
-    """A dictionary of fields that are given as `NAME=VALUE`."""
-    pairs = (field.split("=") for field in fields)
-    return {name: ast.literal_eval(value) for name, value in pairs}
 
 
 class Training:

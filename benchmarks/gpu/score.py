@@ -62,20 +62,11 @@ def main(_):
         return
     network = feature_networks.network(INCEPTION.value)
     with tempfile.TemporaryDirectory() as scratch:
-        data = _file(scratch)
+        data = sheets.source(DATA.value, scratch)
         with np.load(data) as file:
             test = file["x_test"][: REAL.value]
         real = _features(network, folder, "test", lambda: test)
         _score(functools.partial(_of_images, network, real, data), names, record)
-
-
-def _file(scratch):
-    """The data as an `.npz`."""
-    if not pathlib.Path(DATA.value).is_dir():
-        return DATA.value
-    path = pathlib.Path(scratch) / "images.npz"
-    sheets.as_npz(DATA.value, path)
-    return str(path)
 
 
 def _score(scores_of, names, record):
@@ -101,10 +92,7 @@ def _of_images(network, real, data, folder, name):
 
 def _of_stacks(mnist, folder, name):
     """The modes of Stacked MNIST in a set."""
-    images = sheets.read(folder, name)
-    judge = classifier(mnist)
-    found = stacked_mnist.mode_coverage(judge.digits(images))
-    return dict(zip(stacked_mnist.keys(len(images)), (*found.values(), judge.percent), strict=True))
+    return stacked_mnist.of_images(sheets.read(folder, name), classifier(mnist))
 
 
 def _features(network, folder, name, images):

@@ -52,6 +52,16 @@ def read(folder, name):
     return images
 
 
+def source(data, scratch):
+    """What a config names as its data: `data` itself, or, of a folder that `pack.py` filled, an
+    `.npz` of its images in the folder `scratch`."""
+    if not pathlib.Path(data).is_dir():
+        return data
+    path = pathlib.Path(scratch) / "images.npz"
+    as_npz(data, path)
+    return str(path)
+
+
 def as_npz(folder, path):
     """Writes the images of a folder that `pack.py` filled as an `.npz` of x_train and x_test."""
     train = np.concatenate([read(folder, name) for name in ("train_0", "train_1")])

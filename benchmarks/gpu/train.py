@@ -31,6 +31,7 @@ from absl import app, flags
 from benchmarks.gpu import loop, sheets
 from bms_keras.metrics.samples import drawn
 from bms_keras.runs import checkpoint
+from bms_keras.tables.jobs import fields_of
 
 DATA = flags.DEFINE_string("data", ".", "Folder of the sheets of images, or a data.source.")
 SECONDS = flags.DEFINE_integer("seconds", 500, "The time for all of it.", 1)
@@ -57,7 +58,7 @@ class Run:
 
     def __init__(self, text, data, precision):
         self.row = loop.Row.parse(text)
-        self.config = self.row.config(data, precision, **loop.parsed(FIELDS.value))
+        self.config = self.row.config(data, precision, **fields_of(FIELDS.value))
         self.training = loop.Training(self.config, precision)
         self.lowered = self.training.lower()
         self.rounds, self.seconds = [], 0.0
@@ -117,7 +118,8 @@ def main(_):
     loop.keep_programs(CACHE.value)
     precision = _precision()
     with tempfile.TemporaryDirectory() as scratch:
-        runs = [Run(text, _source(scratch), precision) for text in ROWS.value]
+        data = sheets.source(DATA.value, scratch)
+        runs = [Run(text, data, precision) for text in ROWS.value]
     with concurrent.futures.ThreadPoolExecutor() as pool:
         programs = list(pool.map(lambda run: run.compiled(began), runs))
     if CHECKPOINTS.value:
@@ -154,16 +156,6 @@ def _precision():
     first = next(iter(rows)).split()[0]  # T, the first that was measured
     rates = {name: row["steps_per_second"] for name, row in rows.items()}
     return max((name for name in rates if name.split()[0] == first), key=rates.get).split()[1]
-
-
-def _source(folder):
-    """What the configs name as their data."""
-    if not pathlib.Path(DATA.value).is_dir():
-        return DATA.value
-    path = pathlib.Path(folder) / "images.npz"
-    if not path.exists():
-        sheets.as_npz(DATA.value, path)
-    return path
 
 
 def _write(runs, precision, began):

@@ -56,11 +56,26 @@ def stacked_mnist(model, data, samples=26_000, seed=0):
     Raises:
         BadInput: If MNIST cannot be read, or if the model's samples are not finite.
     """
-    judge, parts = classifier(data.mnist), []
-    for start in range(0, samples, CHUNK):
-        parts.append(judge.digits(drawn(model, min(CHUNK, samples - start), [seed, start])))
-    found = mode_coverage(np.concatenate(parts))
-    return dict(zip(keys(samples), (*found.values(), judge.percent), strict=True))
+    starts = range(0, samples, CHUNK)
+    parts = (drawn(model, min(CHUNK, samples - start), [seed, start]) for start in starts)
+    return _scores(parts, classifier(data.mnist))
+
+
+def of_images(images, judge):
+    """What `stacked_mnist` returns, of samples that are there.
+
+    Args:
+        images: uint8 `(n, height, width, 3)`.
+        judge: A `digits.Classifier`.
+    """
+    starts = range(0, len(images), CHUNK)
+    return _scores((images[start : start + CHUNK] for start in starts), judge)
+
+
+def _scores(parts, judge):
+    digits = np.concatenate([judge.digits(part) for part in parts])
+    found = mode_coverage(digits)
+    return dict(zip(keys(len(digits)), (*found.values(), judge.percent), strict=True))
 
 
 def keys(samples):
