@@ -119,8 +119,7 @@ def _converge(network):
     """Makes every sigma of a network exact; returns the network."""
     for layer in network.layers:
         if isinstance(layer, bms_keras.SpectralNormalization):
-            for _ in range(100):
-                layer.power_iteration()
+            layer.settle(100)
     return network
 
 

@@ -55,6 +55,7 @@ def test_largest_singular_value_is_one(kind):
     expected = largest_singular_value(layer, layer.layer.kernel)
     assert expected > 2  # so that there is something to normalise
     np.testing.assert_allclose(layer.sigma(), expected, rtol=1e-3)
+    np.testing.assert_allclose(layer.measured_sigma(), layer.sigma(), rtol=1e-5)
     used = layer.normalized_kernel()
     assert used.shape == layer.layer.kernel.shape
     np.testing.assert_allclose(largest_singular_value(layer, used), 1, atol=1e-2)
@@ -68,6 +69,13 @@ def test_power_iteration_is_miyatos(kind):
         u = w.T @ v / np.linalg.norm(w.T @ v)
         layer.power_iteration()
         np.testing.assert_allclose(layer.u[0], u, rtol=1e-4, atol=1e-5)
+
+
+def test_it_settles_by_as_many_power_iterations(kind):
+    layer, _ = build(kind, iterations=3)
+    settled, _ = build(kind, iterations=0)
+    settled.settle(3)
+    np.testing.assert_allclose(settled.u, layer.u, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("iterations", [1, 100])

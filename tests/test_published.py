@@ -14,7 +14,9 @@ CIFAR10 = {
     "bms_vae_gan": (2e-4, 2e-4, 2e-4, 0.0, 0.9, (2.0, 0.0)),
     "alpha_gan_sn": (2e-4, 2e-4, 2e-4, 0.0, 0.9, (2.0, 0.0)),
     "alpha_gan_gp": (2e-4, 2e-4, 2e-4, 0.0, 0.9, (2.0, 0.0)),
-    "bms_vae": (2e-4, 2e-4, 2e-4, 0.0, 0.9, None),
+    "bms_vae": (1e-3, 1e-3, 5e-4, 0.5, 0.999, None),
+    "wae": (1e-3, 1e-3, 5e-4, 0.5, 0.999, None),
+    "wae_gan": (1e-3, 1e-3, 5e-4, 0.5, 0.999, None),
     "dcgan": (2e-4, 2e-4, 2e-4, 0.5, 0.999, None),
     "sn_gan": (2e-4, 2e-4, 2e-4, 0.5, 0.999, (1.0, 1.0)),
     "wgan_gp": (1e-4, 1e-4, 1e-4, 0.5, 0.9, None),
@@ -29,7 +31,9 @@ CELEBA = CIFAR10 | {
     "bms_vae_gan": (1e-4, 4e-4, 4e-4, 0.0, 0.9, (0.5, 0.5)),
     "alpha_gan_sn": (1e-4, 4e-4, 4e-4, 0.0, 0.9, (0.5, 0.5)),
     "alpha_gan_gp": (1e-4, 4e-4, 4e-4, 0.0, 0.9, (0.5, 0.5)),
-    "bms_vae": (1e-4, 4e-4, 4e-4, 0.0, 0.9, None),
+    "bms_vae": (1e-4, 1e-4, 5e-5, 0.5, 0.999, None),
+    "wae": (1e-4, 1e-4, 5e-5, 0.5, 0.999, None),
+    "wae_gan": (1e-4, 1e-4, 5e-5, 0.5, 0.999, None),
     "wgan_gp": (1e-4, 1e-4, 1e-4, 0.0, 0.9, None),
 }
 TABLES = {"cifar10": CIFAR10, "celeba64": CELEBA, "celeba128": CELEBA, "folder": CELEBA}

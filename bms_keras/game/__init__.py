@@ -85,8 +85,8 @@ class Game(TakesTurns, Fits, Saves, Used, Plots, keras.Model):
         self.trackers = {}
         self.samplers = {}  # by name; see `bms_keras.sampling`
         self.built = True
-        for _ in range(10):  # so that sigma is right from the first step on
-            self._power_iteration(self.networks.values())
+        for layer in _spectrally_normalized(self.networks.values()):
+            layer.settle()  # so that sigma is right from the first step on
 
     def _check_shapes(self):
         """Refuses networks that do not fit together."""
@@ -176,13 +176,8 @@ class Game(TakesTurns, Fits, Saves, Used, Plots, keras.Model):
 
     def begin_turn(self, player):
         """One power iteration for each spectrally normalised layer that the player trains."""
-        self._power_iteration(player.networks)
-
-    def _power_iteration(self, networks):
-        for network in networks:
-            for layer in network._flatten_layers():
-                if isinstance(layer, SpectralNormalization):
-                    layer.power_iteration()
+        for layer in _spectrally_normalized(player.networks):
+            layer.power_iteration()
 
     def end_step(self):
         """Counts the step and moves the averages."""
@@ -218,6 +213,12 @@ def _fits(shape, right):
     """Whether a shape is the right one, where it is known."""
     pairs = zip(shape, right, strict=False)
     return len(shape) == len(right) and all(side in (None, known) for side, known in pairs)
+
+
+def _spectrally_normalized(networks):
+    """The spectrally normalised layers of networks."""
+    layers = (layer for network in networks for layer in network._flatten_layers())
+    return (layer for layer in layers if isinstance(layer, SpectralNormalization))
 
 
 def _frozen_copy(network):

@@ -3,6 +3,7 @@
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
 from bms_keras.errors import require
@@ -104,24 +105,41 @@ class SpectralNormalization(keras.layers.Wrapper):
         transposed = isinstance(self.layer, keras.layers.Conv2DTranspose)
         return self.layer.kernel.shape[-2 if transposed else -1]
 
-    def _matrix(self):
-        """The kernel as a matrix of shape (kh * kw * in, out)."""
-        kernel = ops.convert_to_tensor(self.layer.kernel)
+    def _matrix(self, kernel, library):
+        """The kernel as a matrix of shape (kh * kw * in, out), by `ops` or numpy."""
         if isinstance(self.layer, keras.layers.Conv2DTranspose):  # stored as (kh, kw, out, in)
-            kernel = ops.swapaxes(kernel, -1, -2)
-        return ops.reshape(kernel, (-1, self._filters))
+            kernel = library.swapaxes(kernel, -1, -2)
+        return library.reshape(kernel, (-1, self._filters))
 
     def power_iteration(self):
         """One power iteration: moves `u` towards the kernel's leading singular vector."""
-        w = ops.stop_gradient(self._matrix())
-        v = _unit(ops.matmul(self.u, ops.transpose(w)))
-        self.u.assign(_unit(ops.matmul(v, w)))
+        w = ops.stop_gradient(self._matrix(ops.convert_to_tensor(self.layer.kernel), ops))
+        self.u.assign(_iterated(self.u, w, ops))
 
     def sigma(self):
         """The kernel's largest singular value, `v W u`; a scalar tensor."""
-        w = self._matrix()
-        v = ops.stop_gradient(_unit(ops.matmul(self.u, ops.transpose(w))))
+        w = self._matrix(ops.convert_to_tensor(self.layer.kernel), ops)
+        v = ops.stop_gradient(_left(self.u, w, ops))
         return ops.sum(ops.matmul(v, w) * self.u)
+
+    # By numpy, where JAX would compile a program for each operation.
+
+    def settle(self, iterations=10):
+        """Moves `u` by so many power iterations."""
+        u, w = self._arrays()
+        for _ in range(iterations):
+            u = _iterated(u, w, np)
+        self.u.assign(u)
+
+    def measured_sigma(self):
+        """`sigma()` as it stands now; a float."""
+        u, w = self._arrays()
+        return float(np.sum(_left(u, w, np) @ w * u))
+
+    def _arrays(self):
+        """`u` and the kernel as a matrix."""
+        kernel = ops.convert_to_numpy(self.layer.kernel)
+        return ops.convert_to_numpy(self.u), self._matrix(kernel, np)
 
     def normalized_kernel(self):
         """`W / sigma(W)`, shaped and typed like the kernel."""
@@ -143,8 +161,18 @@ class SpectralNormalization(keras.layers.Wrapper):
         return {**super().get_config(), "seed": self.seed}
 
 
-def _unit(vector):
-    return vector / (ops.norm(vector) + 1e-12)
+def _iterated(u, w, library):
+    """`u` after a power iteration with `w`."""
+    return _unit(library.matmul(_left(u, w, library), w), library)
+
+
+def _left(u, w, library):
+    """The singular vector `v` of `w` that goes with `u`."""
+    return _unit(library.matmul(u, library.transpose(w)), library)
+
+
+def _unit(vector, library):
+    return vector / (library.sqrt(library.sum(library.square(vector))) + 1e-12)
 
 
 @keras.saving.register_keras_serializable("bms_keras")

@@ -60,7 +60,7 @@ def sigmas(model):
         layers = [each for each in network._flatten_layers() if type(each) is SpectralNormalization]
         for number, layer in enumerate(layers, 1):
             kind = type(layer.layer).__name__.lower()
-            found[f"sigma/{name}/{number}_{kind}"] = _number(layer.sigma())
+            found[f"sigma/{name}/{number}_{kind}"] = layer.measured_sigma()
     return found
 
 
