@@ -22,7 +22,9 @@ def _double(c_in, c_out, norm=True):
 def standard_cnn(latent, width, shape):
     """G and D_I of Miyato et al. 2018, table 3."""
     side, channels = shape[0] // 8, shape[-1]
-    g = [nn.Linear(latent, side * side * 8 * width), nn.Unflatten(1, (8 * width, side, side))]
+    units = 8 * width * side * side
+    g = [nn.Linear(latent, units, bias=False), nn.BatchNorm1d(units, eps=1e-3, momentum=0.01)]
+    g += [nn.ReLU(), nn.Unflatten(1, (8 * width, side, side))]
     for factor in (4, 2, 1):
         g += _double(2 * factor * width, factor * width)
     g += [nn.Conv2d(width, channels, 3, 1, 1), nn.Tanh()]
@@ -95,7 +97,7 @@ def load(network, arrays):
             target.data.copy_(_kernel(network, i, own["kernel"], last))
             last = target.shape[1 if isinstance(layer, nn.ConvTranspose2d) else 0]
         else:
-            layer.weight.data.copy_(own["gamma"])
+            layer.weight.data.copy_(_unflattened(network, i, own["gamma"]))
         bias = own.get("bias", own.get("beta"))
         if bias is not None:
             layer.bias.data.copy_(_unflattened(network, i, bias))
@@ -115,8 +117,12 @@ def _kernel(network, i, kernel, channels):
 
 def _unflattened(network, i, array):
     """An array whose last axis is about to become an image."""
-    if i + 1 < len(network) and isinstance(network[i + 1], nn.Unflatten):
-        channels = network[i + 1].unflattened_size[0]
+    unit_by_unit = nn.BatchNorm1d, nn.ReLU
+    following = next(
+        (each for each in network[i + 1 :] if not isinstance(each, unit_by_unit)), None
+    )
+    if isinstance(following, nn.Unflatten):
+        channels = following.unflattened_size[0]
         return array.unflatten(-1, (-1, channels)).transpose(-1, -2).flatten(-2, -1)
     return array
 

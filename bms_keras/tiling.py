@@ -4,6 +4,20 @@ import keras
 from keras import ops
 
 from bms_keras import distribution, objectives
+from bms_keras.backends import one_by_one
+
+AT_ONCE = 10  # images; more take memory, and are no faster
+
+
+def at_once(samples, shape):
+    """How many of T samples of a data point are decoded at a time, where no gradient is taken.
+
+    Example:
+
+    >>> at_once(30, (32, 32, 3)), at_once(30, (2,))
+    (10, 30)
+    """
+    return samples if len(shape) == 1 else min(samples, AT_ONCE)
 
 
 def tiled(function, x):
@@ -14,6 +28,49 @@ def tiled(function, x):
 
     outputs = function(distribution.shard(ops.reshape(x, (-1, *x.shape[2:]))))
     return keras.tree.map_structure(untiled, outputs)
+
+
+def in_blocks(function, z, size, networks, outputs=1):
+    """Applies a function of `(t, B, ...)`, that no gradient goes through, to blocks of T samples.
+
+    One block follows the other, so memory grows with the block, not with T. T of at most `size` are
+    one block, and the function is called as it is. Otherwise batch normalisation has the statistics
+    of a block, and what the networks update is forgotten.
+
+    Args:
+        function: Function of a block that returns a tuple of tensors `(t, ...)`, float32.
+        z: `(T, B, ...)`.
+        size: How many samples a block has at most. They are shared out evenly; the last one is
+            filled up with the first samples, once more.
+        networks: Those that the function calls.
+        outputs: How many tensors it returns.
+
+    Returns:
+        What the function returns, of all T samples.
+
+    Example:
+
+    >>> z = np.arange(6.0, dtype="float32").reshape(3, 2, 1)
+    >>> (doubled,) = in_blocks(lambda z: (2 * z,), z, size=2, networks=())
+    >>> np.array(doubled)[..., 0].tolist()
+    [[0.0, 2.0], [4.0, 6.0], [8.0, 10.0]]
+    """
+    samples = z.shape[0]
+    if samples <= size:
+        return function(z)
+    blocks = -(-samples // size)
+    size = -(-samples // blocks)
+    z = ops.concatenate([z, z[: blocks * size - samples]])
+    z = ops.reshape(z, (blocks, size, -1, *z.shape[2:]))
+    variables = {id(v): v for network in networks for v in network.variables}.values()
+    now = [(variable, ops.stop_gradient(variable.value)) for variable in variables]
+
+    def forgetting(block):
+        with keras.StatelessScope(now):
+            return function(block)
+
+    joined = lambda y: ops.reshape(y, (blocks * size, *y.shape[2:]))[:samples]  # noqa: E731
+    return tuple(map(joined, one_by_one(forgetting, z, outputs)))
 
 
 def packed(x, pack):

@@ -32,6 +32,17 @@ def test_wide_networks_of_images_cannot_fit(tmp_path, monkeypatch):
         experiment.build(image_config(tmp_path, **{"networks.width": 3000}))
 
 
+def test_images_are_counted_by_as_many_as_are_decoded_at_a_time(tmp_path):
+    step = lambda **fields: memory.needed(  # noqa: E731
+        complete(image_config(tmp_path, **fields)), (8, 8, 3)
+    )["step"]
+    ten = step(samples=10)
+    assert step(samples=1) == ten / 10
+    assert step(samples=100) == ten
+    assert step(samples=100, gradient="all") == 10 * ten
+    assert step(samples=10**6) > 100 * ten  # their latents
+
+
 def test_the_estimate_counts_what_is_built(tmp_path):
     """Every weight, five times; and measuring changes neither names nor weights."""
     c = image_config(tmp_path)

@@ -128,6 +128,11 @@ def _cut(size, stride, output_padding, padding):
 _in_places.defvjp(_in_places_forward, _in_places_backward)
 
 
+def one_by_one(function, x, outputs):
+    """What a function returns of each part of `x` along its first axis, stacked: one in memory."""
+    return jax.lax.map(function, x)
+
+
 def result_names(function, x):
     """The keys of the dictionary that comes second in what `function(x)` returns."""
     return list(jax.eval_shape(function, x)[1])  # abstractly: op by op, JAX takes seconds

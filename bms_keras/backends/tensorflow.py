@@ -28,6 +28,19 @@ def conv_transpose(x, kernel, strides, padding, output_padding):
     return keras.ops.conv_transpose(x, kernel, strides, padding, output_padding, "channels_last")
 
 
+def one_by_one(function, x, outputs):
+    """What a function returns of each part of `x` along its first axis, stacked: one in memory.
+
+    Args:
+        function: Function of a tensor that returns a tuple of tensors, float32; no gradient is
+            taken through it.
+        x: Tensor.
+        outputs: How many tensors it returns.
+    """
+    kinds = (tf.float32,) * outputs
+    return tf.map_fn(function, x, parallel_iterations=1, fn_output_signature=kinds)
+
+
 def result_names(function, x):
     """The keys of the dictionary that comes second in what `function(x)` returns."""
     return list(function(x)[1])

@@ -11,7 +11,7 @@ from bms_keras.errors import one_of, require
 from bms_keras.game import Player
 from bms_keras.methods.autoencoding import Autoencoding
 from bms_keras.methods.gan import StandardCriticLoss
-from bms_keras.tiling import pick, tiled
+from bms_keras.tiling import at_once, in_blocks, pick, tiled
 
 
 @keras.saving.register_keras_serializable("bms_keras")
@@ -51,7 +51,9 @@ class BMSVAEGAN(Autoencoding, StandardCriticLoss):
             "selected" costs T + 6 units of arithmetic instead of 3T or 4T. Batch normalisation
             in G lets them interact: each pass normalises by its own batch, the selection by all T
             samples and the gradient by the selected ones, and the moving statistics, by which
-            samples are drawn outside training, average over all passes.
+            samples are drawn outside training, average over all passes. Of more than ten images a
+            data point the selection decodes some ten at a time, for the memory: it then normalises
+            by these, and leaves the moving statistics alone.
         critic_to_recognition: Whether log D_I's gradient reaches R too, as eq. 7 read to the letter
             says. In alpha-GAN's algorithm, which the paper follows, it stops at z; on Grid and Ring
             that gives the better latent match and the better samples.
@@ -221,12 +223,25 @@ class BMSVAEGAN(Autoencoding, StandardCriticLoss):
         """
         best = worst = z
         if self.gradient == "selected" and self.samples > 1:
-            x_i = tiled(self.decode, ops.stop_gradient(z))
-            best = pick(z, ops.argmin(objectives.distance(x, x_i, self.norm), axis=0))
-            if self.image_critic is not None:
-                of_pack = ops.argmin(tiled(self.critic_score, x_i), axis=0)
-                worst = pick(z, ops.repeat(of_pack, self.pack))
+            distance, *score = in_blocks(
+                lambda z: self.judged(x, z),
+                ops.stop_gradient(z),
+                at_once(self.samples, self.data_shape),
+                self.networks.values(),
+                outputs=1 if self.image_critic is None else 2,
+            )
+            best = pick(z, ops.argmin(distance, axis=0))
+            if score:
+                worst = pick(z, ops.repeat(ops.argmin(*score, axis=0), self.pack))
         return best, worst
+
+    def judged(self, x, z):
+        """What eq. 7 picks by: the distance of G(z) from x, and log D_I where there is one."""
+        x_i = tiled(self.decode, z)
+        distance = objectives.distance(x, x_i, self.norm)
+        if self.image_critic is None:
+            return (distance,)
+        return distance, tiled(self.critic_score, x_i)
 
     def decoded(self, z_best, z_worst):
         """G of the selected latents; the second's gradient stops at z, or reaches R, too.

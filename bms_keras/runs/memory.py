@@ -9,6 +9,7 @@ import keras
 
 from bms_keras import distribution, methods, networks
 from bms_keras.errors import BadInput
+from bms_keras.tiling import at_once
 
 UNKNOWN = 2**40  # bytes: what is taken for the memory of a device that does not say
 FLOAT = 4  # bytes
@@ -57,7 +58,7 @@ def needed(config, shape):
 
     Weights count five times: themselves, two moments of Adam, a gradient and a moving average. In
     a step the widest layer counts twice, as input and output, for all that passes it at once: T
-    samples a data point.
+    samples a data point, or as many images of these as are decoded at a time.
 
     Args:
         config, shape: See `check`.
@@ -70,7 +71,11 @@ def needed(config, shape):
     with concurrent.futures.ThreadPoolExecutor(1) as thread:
         parameters, widest = thread.submit(_sizes, config, shape).result()
     weights = 5 * FLOAT * parameters
-    step = 2 * FLOAT * widest * config.batch_size * config.samples
+    passing = config.samples
+    if config.gradient == "selected":
+        passing = at_once(config.samples, shape)
+    numbers = max(passing * widest, config.samples * config.networks.latent_dim)
+    step = 2 * FLOAT * numbers * config.batch_size
     return {"weights": weights, "step": step, "all": weights + step}
 
 
