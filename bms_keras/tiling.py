@@ -1,4 +1,4 @@
-"""T samples a data point, `(T, B, ...)`: as one batch, as the best of many; and packs of points."""
+"""T samples a data point, `(T, B, ...)`: as one batch, in blocks, the best of many; and packs."""
 
 import keras
 from keras import ops
