@@ -11,7 +11,7 @@ from bms_keras.errors import warn
 from bms_keras.files import write_atomically
 from bms_keras.tables import report
 
-OF_A_ROW = ("data", "method", "options", "sampler")  # what its runs share
+OF_A_ROW = ("data", "method", "options", "sampler", "step")  # what its runs share
 
 
 def machine(jobs):

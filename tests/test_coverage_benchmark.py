@@ -55,6 +55,24 @@ def test_later_seeds_join_and_the_first_of_a_run_stays(part):
     assert others == before["rows"][1:]
 
 
+def test_runs_of_other_lengths_are_another_row(part):
+    longer = [run | {"step": 8, "high_quality_percent": 99.0} for run in part["runs"][:2]]
+    rows = report.joined([part, part | {"runs": longer}])["rows"]
+    found = [(row["steps"], row["high_quality_percent"]) for row in rows if row["seeds"] == [1, 2]]
+    assert found == [([4], 98.5), ([4], 98.0), ([8], 99.0)]
+
+
+def test_what_others_print_of_stacked_mnist_stands_beside_ours():
+    run = {"data": "stacked_mnist_half", "method": "dcgan", "options": "", "samples": 1}
+    run |= {"step": 5000, "seed": 1, "stacked_modes_26000": 34, "stacked_kl_26000": 5.8}
+    row = {name: run[name] for name in ("data", "method", "options")} | {"paper": {}}
+    given = {"commit": "abc", "rows": [row], "runs": [run]}
+    (row,) = report.joined([coverage.published(), given])["rows"]
+    head, _, line = coverage.markdown("stacked", [row]).splitlines()
+    assert head.endswith("| modes | KL | published: modes | published: KL |")
+    assert "| 34 | 5.8 | 628.0 ± 140.9" in line
+
+
 def test_the_record_grows_by_what_is_given(part, tmp_path, monkeypatch):
     value = lambda value: type("Flag", (), {"value": value})  # noqa: E731
     for name, text in (

@@ -33,6 +33,14 @@ def test_markdown_puts_the_papers_figures_beside_ours():
     ]
 
 
+def test_rows_of_other_lengths_have_a_column_of_steps():
+    row = registry.Row("ring", "sn_gan")
+    short, long = (report.row_of(row, [RECORD | {"step": step}]) for step in (4, 25_000))
+    assert " steps " not in report.markdown([short, short])
+    lines = report.markdown([short, long]).splitlines()
+    assert [line.split(" | ")[2] for line in lines] == ["steps", "---", "4", "25,000"]
+
+
 def test_what_belongs_to_a_number_has_no_column_of_its_own():
     record = {"method": "bms_vae_gan", "samples": 30, "seed": 0, "step": 4, "ivom_test": 0.0123456}
     record["ivom_unit_test"] = 0.0030864

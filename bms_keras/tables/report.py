@@ -101,7 +101,7 @@ def markdown(rows, whose="paper"):
 
     Args:
         rows: List of dictionaries. Where a sampler draws, a column names it, others have the
-            differences from a perfect sampler.
+            differences from a perfect sampler. Where rows differ in their steps, a column has them.
         whose: What the titles of the figures that stand beside ours begin with.
 
     Returns:
@@ -110,14 +110,17 @@ def markdown(rows, whose="paper"):
     keys = sorted({key for row in rows for key in row if _shown(key, row)}, key=_place)
     sampled = any(row.get("sampler", PRIOR) != PRIOR for row in rows)
     printed = [start for start in COLUMNS if any(start in row["paper"] for row in rows)]
-    titles = ["data", "method", *["sampler"] * sampled, "seeds"]
+    steps = [", ".join(f"{n:,}" for n in row.get("steps", ())) for row in rows]
+    differ = len({*filter(None, steps)}) > 1
+    titles = ["data", "method", *["sampler"] * sampled, *["steps"] * differ, "seeds"]
     titles += [title for key in keys for title in _columns(key, sampled)]
     titles += [f"{whose}: {COLUMNS[start]}" for start in printed]
     lines = [titles, ["---"] * len(titles)]
-    for row in rows:
+    for row, length in zip(rows, steps, strict=True):
         options = [each for each in row["options"].split() if not each.startswith("samples=")]
         title = " ".join([row["method"], f"T={row['samples']}", *options])
-        cells = [row["data"], title, *[row.get("sampler", PRIOR)] * sampled, str(len(row["seeds"]))]
+        cells = [row["data"], title, *[row.get("sampler", PRIOR)] * sampled]
+        cells += [*[length] * differ, str(len(row["seeds"]))]
         cells += [cell for key in keys for cell in _columns(key, sampled, row)]
         lines.append(cells + [row["paper"].get(start, "") for start in printed])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
