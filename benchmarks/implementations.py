@@ -43,7 +43,7 @@ class Ours:
         with tempfile.TemporaryDirectory() as folder:
             if config.data.resolution:
                 shape = image_shape(config)
-                config.data.source = _noise_images(shape, config.batch_size, folder)
+                config.data.source = noise_images(shape, config.batch_size, folder)
             built = experiment.build(config)
         self.keras, self.model = keras, built.model
         self.points = None if config.data.resolution else built.data
@@ -100,7 +100,7 @@ def image_shape(config):
     return (config.data.resolution,) * 2 + (config.data.channels,)
 
 
-def _noise_images(shape, n, folder):
+def noise_images(shape, n, folder):
     images = np.zeros((n, *shape), "uint8")
     path = f"{folder}/noise.npz"
     np.savez(path, x_train=images, x_test=images)
