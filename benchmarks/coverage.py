@@ -151,8 +151,10 @@ def _dots(axes, rows, value, title, first):
         limits = 10.0 ** np.floor(decades.min()), 10.0 ** np.ceil(decades.max())
         axes.set(xscale="log", xlim=limits)
         axes.grid(axis="x", linewidth=0.4)
-    if first:
+    if first and colour == "sampler":
         axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside right", fontsize=6)
+    elif first:
+        axes.legend(fontsize=6)
 
 
 if __name__ == "__main__":
