@@ -22,19 +22,12 @@ import time
 import numpy as np
 from absl import app, flags
 from implementations import noise_images
-from timing import ROUNDS, ratio, table, write
+from timing import ROUNDS, environment, ratio, table, write
 
 METHOD = flags.DEFINE_string("method", "alpha_gan_sn", "A method of configs/cifar10.py.")
 BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "Images a process.", 1)
 STEPS = flags.DEFINE_integer("steps", 10, "Steps of a turn.", 4)
 WARM = 3  # steps that do not count: the first compiles
-ONE_THREAD = {
-    "KERAS_BACKEND": "jax",
-    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
-    "OMP_NUM_THREADS": "1",
-}
-
-
 WAYS = {"one": (1, 1), "together": (2, 2), "apart": (2, 1)}  # processes, and how many play a game
 
 
@@ -49,7 +42,7 @@ def measured(processes, partners):
         for i in range(processes):
             mine = {"process": i, "workdir": f"{folder}/{i // partners}"}
             command = [sys.executable, __file__, json.dumps(spec | mine)]
-            env = {**os.environ, **ONE_THREAD}
+            env = {**os.environ, **environment(), "KERAS_BACKEND": "jax"}
             workers.append(subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True))
         answers = [worker.communicate()[0] for worker in workers]
     return json.loads(answers[0].splitlines()[-1])
@@ -64,7 +57,6 @@ def _free_port():
 def work(spec):
     """Trains as one of the processes; the first prints the seconds of a step."""
     os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[spec["process"]]})
-    sys.path.insert(0, os.path.dirname(os.path.dirname(__file__)))  # configs/ is no package
     import keras
 
     from bms_keras import distribution
@@ -80,7 +72,6 @@ def work(spec):
 
     config = cifar10.get_config(spec["method"])
     config.update(batch_size=spec["batch_size"], steps=spec["steps"], eval_every=0)
-    training.drawings.at_the_end = training.drawings.while_training = lambda model, data: {}
     config.data.source = spec["data"]
     rank = None, None, None
     if spec["partners"] > 1:

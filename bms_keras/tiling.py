@@ -14,10 +14,16 @@ def at_once(samples, shape):
 
     Example:
 
-    >>> at_once(30, (32, 32, 3)), at_once(30, (2,))
-    (10, 30)
+    >>> at_once(30, (32, 32, 3)), at_once(11, (32, 32, 3)), at_once(30, (2,))
+    (10, 6, 30)
     """
-    return samples if len(shape) == 1 else min(samples, AT_ONCE)
+    return samples if len(shape) == 1 else _shared_out(samples, AT_ONCE)
+
+
+def _shared_out(samples, most):
+    """The size of equal blocks of at most so many samples."""
+    blocks = -(-samples // most)
+    return -(-samples // blocks)
 
 
 def tiled(function, x):
@@ -58,8 +64,8 @@ def in_blocks(function, z, size, networks, outputs=1):
     samples = z.shape[0]
     if samples <= size:
         return function(z)
+    size = _shared_out(samples, size)
     blocks = -(-samples // size)
-    size = -(-samples // blocks)
     z = ops.concatenate([z, z[: blocks * size - samples]])
     z = ops.reshape(z, (blocks, size, -1, *z.shape[2:]))
     variables = {id(v): v for network in networks for v in network.variables}.values()

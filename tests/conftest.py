@@ -22,6 +22,7 @@ from PIL import Image
 
 import bms_keras
 from bms_keras.data import synthetic
+from bms_keras.layers import spectrally_normalized
 from bms_keras.networks import mlp
 from bms_keras.runs import training
 
@@ -117,9 +118,8 @@ def _same(a, b):
 
 def _converge(network):
     """Makes every sigma of a network exact; returns the network."""
-    for layer in network.layers:
-        if isinstance(layer, bms_keras.SpectralNormalization):
-            layer.settle(100)
+    for layer in spectrally_normalized(network):
+        layer.settle(100)
     return network
 
 

@@ -13,7 +13,7 @@ from bms_keras.game.fitting import Fits
 from bms_keras.game.plotting import Plots
 from bms_keras.game.saving import Saves
 from bms_keras.game.using import Used
-from bms_keras.layers import SpectralNormalization
+from bms_keras.layers import spectrally_normalized
 from bms_keras.networks.adopted import functional
 
 AVERAGED = ("recognition", "generator")  # the networks that `ema` applies to
@@ -85,8 +85,9 @@ class Game(TakesTurns, Fits, Saves, Used, Plots, keras.Model):
         self.trackers = {}
         self.samplers = {}  # by name; see `bms_keras.sampling`
         self.built = True
-        for layer in _spectrally_normalized(self.networks.values()):
-            layer.settle()  # so that sigma is right from the first step on
+        for network in self.networks.values():
+            for layer in spectrally_normalized(network):
+                layer.settle()  # so that sigma is right from the first step on
 
     def _check_shapes(self):
         """Refuses networks that do not fit together."""
@@ -176,8 +177,9 @@ class Game(TakesTurns, Fits, Saves, Used, Plots, keras.Model):
 
     def begin_turn(self, player):
         """One power iteration for each spectrally normalised layer that the player trains."""
-        for layer in _spectrally_normalized(player.networks):
-            layer.power_iteration()
+        for network in player.networks:
+            for layer in spectrally_normalized(network):
+                layer.power_iteration()
 
     def end_step(self):
         """Counts the step and moves the averages."""
@@ -213,12 +215,6 @@ def _fits(shape, right):
     """Whether a shape is the right one, where it is known."""
     pairs = zip(shape, right, strict=False)
     return len(shape) == len(right) and all(side in (None, known) for side, known in pairs)
-
-
-def _spectrally_normalized(networks):
-    """The spectrally normalised layers of networks."""
-    layers = (layer for network in networks for layer in network._flatten_layers())
-    return (layer for layer in layers if isinstance(layer, SpectralNormalization))
 
 
 def _frozen_copy(network):

@@ -161,6 +161,11 @@ class SpectralNormalization(keras.layers.Wrapper):
         return {**super().get_config(), "seed": self.seed}
 
 
+def spectrally_normalized(network):
+    """The spectrally normalised layers of a network, from its input on."""
+    return [each for each in network._flatten_layers() if isinstance(each, SpectralNormalization)]
+
+
 def _iterated(u, w, library):
     """`u` after a power iteration with `w`."""
     return _unit(library.matmul(_left(u, w, library), w), library)

@@ -11,8 +11,8 @@ class _Drawn:
 
     def __call__(self, shape, dtype=None):
         rng = np.random.default_rng(self.seed)
-        drawn = self.draw(rng, shape).astype("float32")  # here, or JAX compiles that for each shape
-        return ops.convert_to_tensor(drawn, dtype or keras.config.floatx())
+        # The dtype by numpy, too: JAX would compile that for each shape.
+        return ops.convert_to_tensor(self.draw(rng, shape).astype(dtype or keras.config.floatx()))
 
 
 @keras.saving.register_keras_serializable("bms_keras")

@@ -12,7 +12,7 @@ from keras import ops
 from bms_keras import objectives
 from bms_keras.backends import predict
 from bms_keras.data import Dataset
-from bms_keras.layers import SpectralNormalization
+from bms_keras.layers import spectrally_normalized
 from bms_keras.monitoring import drawings
 from bms_keras.tiling import packed
 
@@ -57,8 +57,7 @@ def sigmas(model):
     """
     found = {}
     for name, network in model.networks.items():
-        layers = [each for each in network._flatten_layers() if type(each) is SpectralNormalization]
-        for number, layer in enumerate(layers, 1):
+        for number, layer in enumerate(spectrally_normalized(network), 1):
             kind = type(layer.layer).__name__.lower()
             found[f"sigma/{name}/{number}_{kind}"] = layer.measured_sigma()
     return found
