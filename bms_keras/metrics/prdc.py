@@ -48,7 +48,7 @@ def prdc(real, fake, k=5):
         raise BadInput(
             f"each side needs more than k={k} features. Received: {len(real)} and {len(fake)}"
         )
-    real, fake = (np.asarray(x, "float64") for x in (real, fake))
+    real, fake = _centred(real, fake)
     real_radius, fake_radius = radii(real, k), radii(fake, k)
     inside = np.zeros(len(fake), int)  # how many balls of data a sample lies in
     found = np.zeros(len(real), bool)  # whether a point of data lies in a ball of a sample
@@ -67,9 +67,21 @@ def prdc(real, fake, k=5):
     }
 
 
+def _centred(real, fake):
+    """Both in float32, moved and scaled alike, which leaves the four numbers as they are.
+
+    A product in float32 takes half the time of one in float64. Far from 0 it would lose the
+    distances in the squares that they are the difference of; about the data's mean it does not.
+    """
+    real, fake = (np.asarray(x, "float64") for x in (real, fake))
+    middle = real.mean(0)
+    scale = max(abs(x - middle).max() for x in (real, fake)) or 1.0
+    return (((x - middle) / scale).astype("float32") for x in (real, fake))
+
+
 def radii(x, k):
     """The distance of each point to its k-th nearest neighbour, squared."""
-    nearest = np.full((len(x), k + 1), np.inf)  # of each point, itself among them
+    nearest = np.full((len(x), k + 1), np.inf, x.dtype)  # of each point, itself among them
     parts = [slice(first, first + BLOCK) for first in range(0, len(x), BLOCK)]
     for a, b in itertools.combinations_with_replacement(parts, 2):
         distances = squared_distances(x[a], x[b])
@@ -83,8 +95,7 @@ def radii(x, k):
 
 def squared_distances(a, b):
     """Squared Euclidean distances `(n, m)`."""
-    found = a @ b.T  # all else in its memory: new arrays would take longer than the product
-    found *= -2
+    found = a @ (-2 * b).T  # all else in its memory: new arrays would take longer than the product
     found += np.einsum("ij,ij->i", a, a)[:, None]
     found += np.einsum("ij,ij->i", b, b)
     return np.maximum(found, 0, out=found)
