@@ -11,7 +11,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 
 def _batch_norm(filters):
-    return nn.BatchNorm2d(filters, eps=1e-3, momentum=0.01)  # Keras's numbers
+    return nn.BatchNorm2d(filters)  # whose numbers are those of `mlp.batch_normalization`
 
 
 def _double(c_in, c_out, norm=True):
@@ -23,7 +23,7 @@ def standard_cnn(latent, width, shape):
     """G and D_I of Miyato et al. 2018, table 3."""
     side, channels = shape[0] // 8, shape[-1]
     units = 8 * width * side * side
-    g = [nn.Linear(latent, units, bias=False), nn.BatchNorm1d(units, eps=1e-3, momentum=0.01)]
+    g = [nn.Linear(latent, units, bias=False), nn.BatchNorm1d(units)]
     g += [nn.ReLU(), nn.Unflatten(1, (8 * width, side, side))]
     for factor in (4, 2, 1):
         g += _double(2 * factor * width, factor * width)

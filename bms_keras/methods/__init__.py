@@ -29,6 +29,7 @@ __all__ = [
 
 _AUTOENCODER = ("recognition", "generator")
 _HYBRID = (*_AUTOENCODER, "image_critic", "latent_critic")
+_ENCODED = (*_AUTOENCODER, "latent_critic")
 _GAN = ("generator", "image_critic")
 
 
@@ -113,7 +114,13 @@ class Method:
 
 
 def _bms(
-    summary, networks=_HYBRID, samples=1, normalization="spectral", coupled=False, **objective
+    summary,
+    networks=_HYBRID,
+    samples=1,
+    normalization="spectral",
+    coupled=False,
+    training=published.HYBRID,
+    **objective,
 ):
     """A special case of BMS-VAE-GAN; terms whose critic is missing have no weight to set."""
     terms = {"lambda_": 1.0, "divergence_weight": 1.0, "posterior_stride": 1, "norm": 1}
@@ -129,13 +136,9 @@ def _bms(
             "gamma": 0.0,
             "pack": 1,
         }
-    kwargs = {
-        "coupled": coupled,
-        "objective": terms | objective,
-        "before": {name: False for name in terms if name == "critic_sees_posterior"},
-        "training": published.HYBRID if "image_critic" in networks else published.AUTOENCODER,
-    }
-    return Method(summary, BMSVAEGAN, networks, samples, normalization, **kwargs)
+    before = {name: False for name in terms if name == "critic_sees_posterior"}
+    kwargs = {"objective": terms | objective, "before": before, "training": training}
+    return Method(summary, BMSVAEGAN, networks, samples, normalization, coupled=coupled, **kwargs)
 
 
 METHODS = {
@@ -153,17 +156,18 @@ METHODS = {
         critic_sees_posterior=True,
     ),
     "bms_vae": _bms(
-        "best of T samples, no image critic", (*_AUTOENCODER, "latent_critic"), samples=10
+        "best of T samples, no image critic", _ENCODED, samples=10, training=published.WAE_GAN
     ),
     "wae": _bms(
         "Wasserstein autoencoder, MMD to the prior",
         _AUTOENCODER,
         coupled=True,
+        training=published.WAE,
         prior="mmd",
         divergence_weight=10.0,  # the lambda of Tolstikhin et al. 2018
         mmd_scales=objectives.MMD_SCALES,
     ),
-    "wae_gan": _bms("Wasserstein autoencoder, latent critic", (*_AUTOENCODER, "latent_critic")),
+    "wae_gan": _bms("Wasserstein autoencoder, latent critic", _ENCODED, training=published.WAE_GAN),
     "dcgan": Method(
         "classifier, batch normalisation (Radford et al. 2016)",
         GAN,

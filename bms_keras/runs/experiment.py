@@ -115,13 +115,15 @@ def _check(config, kind, shape):
 def _optimizer(config, player, turns):
     """The optimizer of a player that has so many turns a step."""
     fields = config.optimizer
+    own = fields.players.get(player, {})
+    player = "image_critic" if player == "joint_critic" else player  # it, too, judges data
     values = {
         "learning_rate": fields.get(f"{player}_learning_rate", fields.learning_rate),
         "beta_1": fields.beta_1,
         "beta_2": fields.beta_2,
         "final": max(fields.final, fields.get(f"{player}_final", 0.0)),
     }
-    values |= {name: value for name, value in fields.players.get(player, {}).items() if value >= 0}
+    values |= {name: value for name, value in own.items() if value >= 0}
     rate = values["learning_rate"]
     if fields.hold < 1:
         rate = HoldThenDecay(rate, turns * config.steps, fields.hold, values["final"])

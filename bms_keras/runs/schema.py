@@ -100,7 +100,9 @@ FIELDS = {
         False, fields.boolean, "go on with other data than a run was trained on", may_change=True
     ),
     "optimizer.learning_rate": Field(2e-4, _rate, "of R and G", may_change=True),
-    "optimizer.image_critic_learning_rate": Field(2e-4, _rate, "of D_I", may_change=True),
+    "optimizer.image_critic_learning_rate": Field(
+        2e-4, _rate, "of D_I, or of VEEGAN's critic of pairs", may_change=True
+    ),
     "optimizer.latent_critic_learning_rate": Field(2e-4, _rate, "of D_L", may_change=True),
     "optimizer.beta_1": Field(0.0, fields.momentum, "momentum of Adam's gradients"),
     "optimizer.beta_2": Field(0.9, fields.momentum, "momentum of Adam's squares"),
