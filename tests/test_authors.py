@@ -42,6 +42,55 @@ def test_another_method_has_no_such_settings():
         grid_authors.get_config("bms_vae_gan")
 
 
+SETTINGS = {  # of each file, as the comments of grid_authors.py name it
+    "veegan": {"batch_size": 500, "steps": 100_000, "networks.latent_dim": 254},
+    "gdpp_gan": {"batch_size": 512, "steps": 25_000, "networks.latent_dim": 256},
+    "md_gan": {  # rates halved after 500, 1,000 and 1,500 of 2,000 epochs
+        "batch_size": 500,
+        "steps": 40_000,
+        "networks.latent_dim": 2,
+        "networks.initializer_gain": 0.02,
+        "optimizer.learning_rate": 1e-3,
+        "optimizer.hold": 0.25,
+        "optimizer.final": 0.125,
+    },
+    "sn_gan": {
+        "batch_size": 64,
+        "steps": 100_000,
+        "networks.latent_dim": 128,
+        "networks.lipschitz": 1.0,
+        "networks.input_scale": 1.0,
+        "objective.margins": (1.0, 1.0),
+        "objective.critic_turns": 5,
+        "optimizer.learning_rate": 2e-4,
+        "optimizer.hold": 1.0,
+    },
+    "alpha_gan": {
+        "batch_size": 500,
+        "steps": 100_000,
+        "networks.latent_dim": 32,
+        "objective.critic_sees_posterior": True,
+        "objective.lambda_": 2.0,
+        "optimizer.learning_rate": 2e-4,
+        "optimizer.latent_critic_learning_rate": 2e-4,
+        "optimizer.hold": 1.0,
+    },
+}
+
+
+@pytest.mark.parametrize("name", ["grid_authors", "ring_authors"])
+@pytest.mark.parametrize("method", SETTINGS)
+def test_the_settings_of_each(name, method):
+    config = importlib.import_module(f"configs.{name}").get_config(method)
+    for field, value in SETTINGS[method].items():
+        found = config
+        for part in field.split("."):
+            found = found[part]
+        assert found == value, field
+    assert config.ema == 0
+    assert config.optimizer.image_critic_learning_rate == config.optimizer.learning_rate
+
+
 def adam(optimizer):
     rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
     return [pytest.approx(rate), optimizer.beta_1, optimizer.beta_2]
@@ -98,6 +147,7 @@ def test_every_rival_of_table_1_stands_twice():
     for key, figures in PAPER.items():
         assert list(rows[key].paper.values()) == figures
     assert rows["grid_steep", "gdpp_gan"].fields["objective.diversity_weight"] == 1
+    assert rows["grid_steep", "veegan"].fields == {"objective.latent_weight": 0.625}
 
 
 def test_the_papers_dcgan_block_is_alpha_gan_with_ten_samples():

@@ -1,5 +1,6 @@
 """Configs become models, or a line that says why not."""
 
+import importlib
 import sys
 
 import keras
@@ -91,6 +92,27 @@ def test_precision_reaches_the_networks_and_no_further(precision, dtype):
     assert model.generator.layers[0].compute_dtype == dtype
     assert model.generator.layers[0].variable_dtype == "float32"
     assert keras.config.dtype_policy().name == "float32"
+
+
+def test_the_rate_of_a_critic_with_more_turns_falls_as_slowly_as_the_steps():
+    """Its optimizer counts turns, five a step: held for half of them, then to 0."""
+    fields = {"steps": 10, "optimizer.hold": 0.5, "optimizer.final": 0.0}
+    model = experiment.build(config("wgan_gp", **fields)).model
+    for player, turns in (("generator", 1), ("image_critic", 5)):
+        rate = model.optimizer[player]._learning_rate
+        shares = [float(rate(turns * step) / rate(0)) for step in (5, 7.5, 10)]
+        assert shares == pytest.approx([1, 0.5, 0], abs=0.1)
+
+
+def test_the_critic_of_pairs_has_the_rate_of_the_critic_of_data():
+    """VEEGAN's on Grid, whose G has three times as much, which falls."""
+    model = experiment.build(
+        importlib.import_module("configs.grid_steep").get_config("veegan")
+    ).model
+    rate = model.optimizer["joint_critic"]._learning_rate
+    assert [float(rate(step)) for step in (0, 30_000)] == pytest.approx([1e-3, 1e-3])
+    rate = model.optimizer["generator"]._learning_rate
+    assert [float(rate(step)) for step in (0, 30_000)] == pytest.approx([3e-3, 3e-4])
 
 
 @pytest.mark.parametrize(("least", "image_critic"), [(0.0, 0.2), (0.1, 0.2), (1.0, 1.0)])

@@ -1,5 +1,7 @@
 """The plain GAN: its loss is -E log D_I(G(z)), and SN-GAN plays it on points and on images."""
 
+import types
+
 import keras
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from helpers import NumpyLosses, config, image_config
 from keras import ops
 
 import bms_keras
-from bms_keras import methods
+from bms_keras import methods, networks
 from bms_keras.runs import experiment
 
 GAN = bms_keras.methods.gan.GAN
@@ -53,6 +55,21 @@ def test_a_classifier_for_a_critic(tiny_gan, x, noise, monkeypatch):
     np.testing.assert_allclose(loss, entropy, rtol=1e-4)
     generator = np.log(1 + np.exp(-fake)).mean()  # Goodfellow's second loss
     np.testing.assert_allclose(model.generator_loss(x)[0], generator, rtol=1e-4)
+
+
+def test_the_critic_normalises_by_the_batch_in_hand():
+    """DCGAN's D_I in its own turn and in G's, and the numbers of its batch normalisation."""
+    sizes = types.SimpleNamespace(family="dcgan", latent_dim=4, width=8, latent_critic=(8,))
+    game = GAN(**networks.build(sizes, (16, 16, 3), NAMES, "batch"), critic_loss="cross_entropy")
+    x = np.random.default_rng(0).uniform(-1, 1, (8, 16, 16, 3)).astype("float32")
+    scores = ops.convert_to_numpy(game.critic_score(x))
+    batch = ops.convert_to_numpy(game.image_critic(x, training=True))[:, 0]
+    np.testing.assert_allclose(scores, batch, rtol=1e-4, atol=1e-6)
+    alone = ops.convert_to_numpy(game.image_critic(x, training=False))[:, 0]
+    assert np.abs(scores - alone).max() > 1e-3
+    for network in (game.image_critic, game.generator):
+        norms = [n for n in network.layers if isinstance(n, keras.layers.BatchNormalization)]
+        assert {(norm.momentum, norm.epsilon) for norm in norms} == {(0.9, 1e-5)}
 
 
 @pytest.mark.parametrize("turn", NAMES)

@@ -31,12 +31,38 @@ CELEBA = CIFAR10 | {
     "bms_vae_gan": (1e-4, 4e-4, 4e-4, 0.0, 0.9, (0.5, 0.5)),
     "alpha_gan_sn": (1e-4, 4e-4, 4e-4, 0.0, 0.9, (0.5, 0.5)),
     "alpha_gan_gp": (1e-4, 4e-4, 4e-4, 0.0, 0.9, (0.5, 0.5)),
-    "bms_vae": (1e-4, 1e-4, 5e-5, 0.5, 0.999, None),
-    "wae": (1e-4, 1e-4, 5e-5, 0.5, 0.999, None),
-    "wae_gan": (1e-4, 1e-4, 5e-5, 0.5, 0.999, None),
+    "bms_vae": (3e-4, 3e-4, 1e-3, 0.5, 0.999, None),
+    "wae_gan": (3e-4, 3e-4, 1e-3, 0.5, 0.999, None),
     "wgan_gp": (1e-4, 1e-4, 1e-4, 0.0, 0.9, None),
 }
 TABLES = {"cifar10": CIFAR10, "celeba64": CELEBA, "celeba128": CELEBA, "folder": CELEBA}
+# What the registry has, config or none: how D_I is normalised, its outputs, the terms' weights.
+REGISTRY = {
+    "bms_vae_gan": ("spectral", 1, {"critic_loss": "hinge", "alpha": 1.0, "prior_weight": 1.0}),
+    "alpha_gan_sn": ("spectral", 1, {"critic_loss": "hinge", "critic_sees_posterior": False}),
+    "alpha_gan_gp": ("none", 1, {"critic_loss": "hinge", "gradient_penalty": 10.0}),
+    "alpha_gan": ("batch", 1, {"critic_loss": "cross_entropy", "critic_sees_posterior": True}),
+    "wae": ("spectral", 1, {"prior": "mmd", "divergence_weight": 10.0}),
+    "dcgan": ("batch", 1, {"critic_loss": "cross_entropy", "pack": 1}),
+    "pacgan": ("batch", 1, {"critic_loss": "cross_entropy", "pack": 2}),
+    "r3gan": ("none", 1, {"critic_loss": "relativistic", "critic_turns": 1}),
+    "sn_gan": ("spectral", 1, {"critic_loss": "hinge", "critic_turns": 1}),
+    "wgan_gp": (
+        "none",
+        1,
+        {"critic_loss": "wasserstein", "gradient_penalty": 10.0, "critic_turns": 5},
+    ),
+    "bw_gan": ("none", 1, {"sobolev": -1.5, "critic_turns": 5}),
+    "began": ("none", 1, {"gamma": 0.5, "lambda_k": 0.001}),
+    "dist_gan": (
+        "none",
+        1,
+        {"lambda_r": 1.0, "reconstruction_weight": 0.05, "gradient_penalty": 1.0},
+    ),
+    "veegan": ("none", 1, {"latent_weight": 1.0}),
+    "md_gan": ("none", 9, {"variance": 0.25}),
+    "gdpp_gan": ("none", 1, {"diversity_weight": 1.0}),
+}
 ROWS = [(name, method) for name, table in TABLES.items() for method in table]
 
 
@@ -58,6 +84,14 @@ def test_rates_and_margins(name, method):
     ) == TABLES[name][method]
     falling = (adam.hold, adam.final, adam.image_critic_final, config.ema)
     assert falling == ((0.0, 0.0, 0.0, 0.99) if method == "bw_gan" else (1.0, 0.0, 0.0, 0.0))
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_what_the_registry_says_of_a_method(name):
+    method = methods.get(name)
+    normalization, outputs, objective = REGISTRY[name]
+    assert (method.normalization, method.outputs) == (normalization, outputs)
+    assert {key: method.objective[key] for key in objective} == objective
 
 
 def test_dist_gan_has_the_hinge_on_cifar10_and_log_on_celeba():
