@@ -4,7 +4,7 @@
 
 As grid_steep.py, but in batches of 512 and twice the steps, with a quarter of the weight on
 reconstructions, rates that fall to 0, gains that nothing bounds in practice, and without averages,
-which make modes narrower. Expect a spread ratio of 0.84 ± 0.08 (grid_steep: 0.54 ± 0.13) with
+which make modes narrower. Expect a spread ratio of 0.84 ± 0.08 (grid_steep: 0.47 ± 0.13) with
 98.9 ± 1.1 % of high quality, where a perfect sampler has 1 and 98.9 (five seeds on JAX), after 7
 minutes on a core. See results/README.md.
 """

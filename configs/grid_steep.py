@@ -4,7 +4,7 @@
 
 As grid.py otherwise, in half the steps, with a longer memory of Adam's squares, a critic whose rate
 does not fall, and less weight on the least realistic sample. The paper has 99.7 ± 0.2 % of high
-quality; expect 99.76 ± 0.14 (five seeds on JAX), by modes half as wide as the truth, after some two
+quality; expect 99.79 ± 0.11 (five seeds on JAX), by modes half as wide as the truth, after some two
 minutes. See results/why.md.
 """
 
