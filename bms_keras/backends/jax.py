@@ -1,12 +1,12 @@
 """Turns on JAX: the same losses, run inside `keras.StatelessScope`s."""
 
-import copy
 import functools
 
 import jax
 import keras
 
 from bms_keras.backends import philox, threefry
+from bms_keras.backends.stateless import State, in_one_call
 
 
 def standard_normal(shape, seed):
@@ -213,7 +213,7 @@ class TakesTurns:
     def train_step(self, state, data):
         x = self.points(data)
         trained = (self.trainable_variables, self.non_trainable_variables)
-        state = _State(state, *trained, self.optimizer.variables, self.metrics_variables)
+        state = State(state, *trained, self.optimizer.variables, self.metrics_variables)
         for player, batch in self.turns(x):
             state.run(self.begin_turn, player)
             turn = _take_turn(player, self.optimizer[player.name], state, batch)
@@ -224,11 +224,27 @@ class TakesTurns:
     def test_step(self, state, data):
         x = self.points(data)
         trained = (self.trainable_variables, self.non_trainable_variables)
-        state = _State(state, *trained, self.metrics_variables)
+        state = State(state, *trained, self.metrics_variables)
         for player in self.players():
             loss, terms = state.copy().run(player.loss, x)  # what it updates is forgotten
             state.run(self.track, player, loss, terms)
         return state.run(self.evaluated), state.values()
+
+    def make_train_function(self, force=False):
+        """As Keras's trainer has it, but for several steps an execution: these are one call."""
+        simple = self.run_eagerly or not self.jit_compile or keras.distribution.distribution()
+        own = type(self).train_step is TakesTurns.train_step
+        if self.steps_per_execution == 1 or simple or not own:
+            return super().make_train_function(force)
+        if self.train_function is None or force:
+            self.train_function = in_one_call(
+                self.train_step, self._logs_of, self.steps_per_execution
+            )
+
+    def _logs_of(self, values):
+        groups = (self.trainable_variables, self.non_trainable_variables)
+        state = State(values, *groups, self.optimizer.variables, self.metrics_variables)
+        return state.run(self.get_metrics_result)
 
     def _purge_model_variables(self, **groups):
         """Leaves the variables what they hold, which Keras's trainer takes from them at a first
@@ -254,40 +270,3 @@ def _take_turn(player, optimizer, state, x):
     state.assign(variables, weights)
     state.assign(optimizer.variables, optimizer_values)
     return loss, terms, gradients
-
-
-class _State:
-    """The current values of a model's variables, kept outside the variables themselves.
-
-    Args:
-        values: Tuple of lists of arrays, as Keras hands them to a step.
-        groups: The lists of variables that these arrays belong to.
-    """
-
-    def __init__(self, values, *groups):
-        self.groups = groups
-        self.variables = [variable for group in groups for variable in group]
-        self.position = {id(variable): i for i, variable in enumerate(self.variables)}
-        self.current = [value for group in values for value in group]
-
-    def copy(self):
-        branch = copy.copy(self)
-        branch.current = list(self.current)
-        return branch
-
-    def read(self, variables):
-        return [self.current[self.position[id(variable)]] for variable in variables]
-
-    def assign(self, variables, values):
-        for variable, value in zip(variables, values, strict=True):
-            self.current[self.position[id(variable)]] = value
-
-    def values(self):
-        return tuple(self.read(group) for group in self.groups)
-
-    def run(self, function, *args):
-        """Calls `function` with these values in the variables, and keeps what it assigned."""
-        with keras.StatelessScope(list(zip(self.variables, self.current, strict=True))) as scope:
-            result = function(*args)
-        self.current = [scope.get_current_value(variable) for variable in self.variables]
-        return result
