@@ -237,9 +237,8 @@ class TakesTurns:
         if self.steps_per_execution == 1 or simple or not own:
             return super().make_train_function(force)
         if self.train_function is None or force:
-            self.train_function = in_one_call(
-                self.train_step, self._logs_of, self.steps_per_execution
-            )
+            most = lambda: self.steps_per_execution  # noqa: E731
+            self.train_function = in_one_call(self.train_step, self._logs_of, most)
 
     def _logs_of(self, values):
         groups = (self.trainable_variables, self.non_trainable_variables)

@@ -55,7 +55,7 @@ def in_one_call(step, logs_of, most):
     Args:
         step: Takes the state and a batch; returns logs and the next state.
         logs_of: Takes the state; returns the logs.
-        most: How many steps.
+        most: Function that returns how many steps.
 
     Returns:
         Function of the state and an iterator of batches that returns logs and the next state. The
@@ -70,13 +70,13 @@ def in_one_call(step, logs_of, most):
     several, one = (jax.jit(each, donate_argnums=0) for each in (several, step))
 
     def play(state, iterator):
-        batches = list(itertools.islice(iterator, most))
+        batches = list(itertools.islice(iterator, most()))
         if not batches:
             raise StopIteration
         shapes = [jax.tree.map(np.shape, batch) for batch in batches]
         whole = batches if shapes[-1] == shapes[0] else batches[:-1]
         if whole:
-            padded = whole + whole[-1:] * (most - len(whole))
+            padded = whole + whole[-1:] * (most() - len(whole))
             stacks = jax.tree.map(lambda *parts: np.stack(parts), *padded)
             logs, state = several(state, stacks, len(whole))
         for batch in batches[len(whole) :]:  # the last of an array may have fewer rows
