@@ -54,7 +54,7 @@ def test_far_fewer_steps_than_along_the_gradient():
     target = np.random.default_rng(1).standard_normal((3, 20))
     descent, _ = descended(evaluate, np.zeros((3, 20)), target, 100)
     along = (1 - curvatures) ** 100 * target  # what steps of 1 / the largest curvature leave
-    assert (descent.values < 1e-4 * 0.5 * (curvatures * along**2).sum(1)).all()
+    assert (descent.values < 1e-2 * 0.5 * (curvatures * along**2).sum(1)).all()
 
 
 def test_rows_have_nothing_to_do_with_each_other():

@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-MEMORY = 30  # steps whose curvature is kept
+MEMORY = 8  # steps whose curvature is kept
 ENOUGH = 1e-4  # of the fall that the slope promises (Armijo's condition)
 FIRST = 0.3  # length of a step along a gradient of which no more is known
 LEAST = 1e-4  # share of a step below which what is known of the curvature is given up
