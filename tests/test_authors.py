@@ -147,7 +147,12 @@ def test_every_rival_of_table_1_stands_twice():
     for key, figures in PAPER.items():
         assert list(rows[key].paper.values()) == figures
     assert rows["grid_steep", "gdpp_gan"].fields["objective.diversity_weight"] == 1
-    assert rows["grid_steep", "veegan"].fields == {"objective.latent_weight": 0.625}
+    assert rows["grid_steep", "veegan"].fields == {
+        "objective.latent_weight": 0.625,
+        "optimizer.players.joint_critic.learning_rate": 3e-3,
+        "optimizer.players.joint_critic.final": 0.1,
+    }
+    assert "joint_critic.learning_rate=0.003" in rows["grid_steep", "veegan"].options
 
 
 def test_the_papers_dcgan_block_is_alpha_gan_with_ten_samples():

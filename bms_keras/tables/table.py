@@ -2,6 +2,8 @@
 
 import dataclasses
 
+PLAYERS = "optimizer.players."  # what the fields of a player begin with
+
 
 @dataclasses.dataclass(frozen=True)
 class Row:
@@ -23,8 +25,12 @@ class Row:
 
     @property
     def options(self):
-        """The fields in words: "lambda_=1 samples=30 mmd_scales=0.1,1"."""
-        return " ".join(f"{name.split('.')[-1]}={_text(v)}" for name, v in self.fields.items())
+        """The fields in words: "lambda_=1 samples=30 mmd_scales=0.1,1 joint_critic.final=0.1"."""
+        names = {
+            name: name.removeprefix(PLAYERS) if name.startswith(PLAYERS) else name.split(".")[-1]
+            for name in self.fields
+        }
+        return " ".join(f"{names[name]}={_text(value)}" for name, value in self.fields.items())
 
     @property
     def title(self):
