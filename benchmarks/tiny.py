@@ -9,7 +9,7 @@ as many steps at once as an epoch has, over batches that are there already; it i
 logs, without the gradient norms, without `FirstNonFinite`, and without any log. They take turns
 epoch by epoch in one process. Before that, a step of each must have computed the same losses.
 
-The last line is a JSON object: `over_loop` is train.py's steps a second over the loop's (above 0.8
+The last line is a JSON object: `over_loop` is train.py's steps a second over the loop's (above 0.93
 is the target), `over_loop_without_logs` over those of the loop that logs nothing; by CPU time, for
 what others do on the machine does not count there, and by wall time as `..._wall`.
 """

@@ -16,7 +16,6 @@ from bms_keras.layers import spectrally_normalized
 from bms_keras.runs import experiment
 
 SMOOTH = {"networks.activation": "tanh", "networks.critic_activation": "tanh"}
-TO_THE_LETTER = {"objective.critic_to_recognition": True}  # eq. 7; else D_I's part stops at z
 STEP = 5e-4  # of the length of a player's weights
 OF_POINTS = [
     *((name, {}) for name, method in methods.METHODS.items() if method.kind is None),
@@ -31,6 +30,12 @@ OF_IMAGES = [
     ("began", {}),
     ("dist_gan", {"objective.critic_loss": "hinge", "objective.distances": "features"}),
 ]
+
+
+def to_the_letter(method):
+    """Fields by which D_I's part of eq. 7 reaches R, where a method would stop it at z."""
+    name = "critic_to_recognition"
+    return {f"objective.{name}": True} if name in methods.get(method).objective else {}
 
 
 def slopes_of(player, x, value_and_gradients, states=()):
@@ -102,16 +107,13 @@ def check(config, x, monkeypatch, value_and_gradients, tolerance):
 
 @pytest.mark.parametrize(("method", "fields"), OF_POINTS, ids=str)
 def test_of_points(method, fields, monkeypatch, value_and_gradients):
-    hybrid = "image_critic" in methods.get(method).networks and "latent_critic" in (
-        methods.get(method).networks
-    )
-    fields = SMOOTH | (TO_THE_LETTER if hybrid else {}) | fields
+    fields = SMOOTH | to_the_letter(method) | fields
     check(config(method, batch_size=12, **fields), None, monkeypatch, value_and_gradients, 0.02)
 
 
 @pytest.mark.parametrize(("method", "fields"), OF_IMAGES, ids=str)
 def test_of_images(method, fields, tmp_path, monkeypatch, value_and_gradients):
-    fields = (TO_THE_LETTER if method == "bms_vae_gan" else {}) | fields
+    fields = to_the_letter(method) | fields
     x = np.random.default_rng(1).uniform(-1, 1, (8, 8, 8, 3)).astype("float32")
     own = image_config(tmp_path, method, **fields)
     check(own, x, monkeypatch, value_and_gradients, 0.05)

@@ -38,6 +38,20 @@ def test_to_the_last_bit_however_many_steps_a_call_has():
         np.testing.assert_array_equal(a, b)
 
 
+def test_batches_of_any_shape_in_their_order():
+    """What a generator hands may change its size in the middle, too."""
+    sizes = [8, 8, 4, 8, 2, 2]
+    batches = [(part,) for part in np.split(X[: sum(sizes)], np.cumsum(sizes)[:-1])]
+    games = []
+    for at_once in (1, 6):
+        own = config(steps_per_execution=at_once, batch_size=8, jit_compile="on")
+        games.append(experiment.build(own).model)
+        games[-1].fit((batch for batch in batches), steps_per_epoch=6, verbose=0)
+    one, several = games
+    for a, b in zip(one.weights, several.weights, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
 def test_a_step_of_ones_own_is_taken():
     """A class may say itself what a step is; Keras's trainer then takes them one by one."""
     steps = []

@@ -6,6 +6,7 @@ import jax
 import keras
 
 from bms_keras.backends import philox, threefry
+from bms_keras.backends.executions import stacked
 from bms_keras.backends.stateless import State, in_one_call
 
 
@@ -236,9 +237,16 @@ class TakesTurns:
         own = type(self).train_step is TakesTurns.train_step
         if self.steps_per_execution == 1 or simple or not own:
             return super().make_train_function(force)
-        if self.train_function is None or force:
-            most = lambda: self.steps_per_execution  # noqa: E731
-            self.train_function = in_one_call(self.train_step, self._logs_of, most)
+        if self.train_function is not None and not force:
+            return None
+        several = in_one_call(self.train_step, self._logs_of)
+
+        def play(state, iterator):
+            for stack, count in stacked(map(self.points, iterator), self.steps_per_execution):
+                logs, state = several(state, stack, count)
+            return logs, state
+
+        self.train_function = play
 
     def _logs_of(self, values):
         groups = (self.trainable_variables, self.non_trainable_variables)

@@ -1,11 +1,9 @@
 """JAX's steps as functions of a model's values: `State`, and several steps in one call."""
 
 import copy
-import itertools
 
 import jax
 import keras
-import numpy as np
 
 
 class State:
@@ -45,8 +43,8 @@ class State:
         return result
 
 
-def in_one_call(step, logs_of, most):
-    """A function that takes up to so many steps in one call of JAX.
+def in_one_call(step, logs_of):
+    """A function that takes several steps in one call of JAX.
 
     Keras's trainer calls a step at a time, and each call hands over every array of the state: a
     quarter of what a tiny game's step takes. Here a loop takes them, of as many turns as there are
@@ -55,32 +53,15 @@ def in_one_call(step, logs_of, most):
     Args:
         step: Takes the state and a batch; returns logs and the next state.
         logs_of: Takes the state; returns the logs.
-        most: Function that returns how many steps.
 
     Returns:
-        Function of the state and an iterator of batches that returns logs and the next state. The
-        state's memory is given to it.
+        Function of the state, a stack of batches and how many of them count that returns logs and
+        the next state. The state's memory is given to it.
     """
 
     def several(state, batches, count):
-        batch = lambda i: jax.tree.map(lambda stack: stack[i], batches)  # noqa: E731
-        state = jax.lax.fori_loop(0, count, lambda i, state: step(state, batch(i))[1], state)
+        play = lambda i, state: step(state, (batches[i],))[1]  # noqa: E731
+        state = jax.lax.fori_loop(0, count, play, state)
         return logs_of(state), state
 
-    several, one = (jax.jit(each, donate_argnums=0) for each in (several, step))
-
-    def play(state, iterator):
-        batches = list(itertools.islice(iterator, most()))
-        if not batches:
-            raise StopIteration
-        shapes = [jax.tree.map(np.shape, batch) for batch in batches]
-        whole = batches if shapes[-1] == shapes[0] else batches[:-1]
-        if whole:
-            padded = whole + whole[-1:] * (most() - len(whole))
-            stacks = jax.tree.map(lambda *parts: np.stack(parts), *padded)
-            logs, state = several(state, stacks, len(whole))
-        for batch in batches[len(whole) :]:  # the last of an array may have fewer rows
-            logs, state = one(state, batch)
-        return logs, state
-
-    return play
+    return jax.jit(several, donate_argnums=0)

@@ -1,11 +1,10 @@
 """Turns on TensorFlow: a gradient tape under `tf.function`."""
 
-import itertools
-
 import keras
 import tensorflow as tf
 
 from bms_keras import distribution
+from bms_keras.backends.executions import stacked
 
 
 def standard_normal(shape, seed):
@@ -174,14 +173,8 @@ class TakesTurns:
             return self.get_metrics_result()
 
         def play(iterator):
-            batches = [self.points(d) for d in itertools.islice(iterator, self.steps_per_execution)]
-            if not batches:
-                raise StopIteration
-            whole = [batch for batch in batches if batch.shape == batches[0].shape]
-            padded = whole + whole[-1:] * (self.steps_per_execution - len(whole))
-            logs = several(tf.stack(padded), tf.constant(len(whole)))
-            for batch in batches[len(whole) :]:  # the last of an array may have fewer rows
-                logs = several(batch[None], tf.constant(1))
+            for stack, count in stacked(map(self.points, iterator), self.steps_per_execution):
+                logs = several(tf.constant(stack), tf.constant(count))
             return logs
 
         return play

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-PLAYERS = "optimizer.players."  # what the fields of a player begin with
+from bms_keras.runs.schema import PLAYERS
 
 
 @dataclasses.dataclass(frozen=True)
